@@ -1,0 +1,254 @@
+//! Errors.
+//!
+//! Rules: `Err` means that nothing could be done; trouble with one path, repository or blob is data in a
+//! snapshot or report. A message says what failed, where, why, and what to do about it. Every variant has
+//! one [`ErrorKind`], whose text is the stable name in every language. Messages never hold file contents.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::id::ApplyId;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What kind of thing went wrong: one stable string each, the same in Rust, Python and Node.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind { $($(#[$doc])* $name,)* }
+
+        impl ErrorKind {
+            /// Every kind, for tables in other languages.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The path is in no git work tree.
+    NotARepository = "not_a_repository",
+    /// The repository has no work tree.
+    BareRepository = "bare_repository",
+    /// The directory is too wide to be a workspace (`/`, the home directory).
+    UnsafeWorkspace = "unsafe_workspace",
+    /// The repository is damaged or cannot be read.
+    Repository = "repository",
+    /// The repository uses something this version does not support.
+    Unsupported = "unsupported",
+    /// The operating system refused a read or write.
+    Io = "io",
+    /// A manifest or bundle is not well formed.
+    Format = "format",
+    /// A bundle ends too early.
+    Truncated = "truncated",
+    /// Bytes do not have the hash they must have.
+    Corrupt = "corrupt",
+    /// A blob that the manifest names is absent.
+    BlobMissing = "blob_missing",
+    /// The format is of a newer major version.
+    UnsupportedVersion = "unsupported_version",
+    /// Something is larger than the configured limit.
+    Limit = "limit",
+    /// Another apply or undo holds this work tree.
+    Busy = "busy",
+    /// The journal directory is not a plain directory of our own.
+    JournalNotSafe = "journal_not_safe",
+    /// No apply with that id is recorded here.
+    UnknownApply = "unknown_apply",
+    /// An argument makes no sense.
+    InvalidArgument = "invalid_argument",
+    /// The caller cancelled.
+    Cancelled = "cancelled",
+}
+
+impl std::fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an operation could do nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// See [`ErrorKind::NotARepository`].
+    #[error("{} is not in a git repository; name a directory inside a checkout, or run `git init` there first", .path.display())]
+    NotARepository {
+        /// The directory asked for.
+        path: PathBuf,
+    },
+    /// See [`ErrorKind::BareRepository`].
+    #[error("{} is a bare repository and has no work tree; name one of its checkouts instead", .path.display())]
+    BareRepository {
+        /// The git directory.
+        path: PathBuf,
+    },
+    /// See [`ErrorKind::UnsafeWorkspace`].
+    #[error("{} is {what}, which is too wide to be a workspace; name the project's directory, or allow it explicitly", .path.display())]
+    UnsafeWorkspace {
+        /// The directory asked for.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// See [`ErrorKind::Repository`].
+    #[error("{action} in {} failed; run `git fsck` there and try again", .path.display())]
+    Repository {
+        /// The repository's work tree or git directory.
+        path: PathBuf,
+        /// What was tried, as in "reading the index".
+        action: String,
+        /// What the git layer said.
+        source: Source,
+    },
+    /// See [`ErrorKind::Unsupported`].
+    #[error("{} uses {feature}, which this version cannot read; {remedy}", .path.display())]
+    Unsupported {
+        /// The repository.
+        path: PathBuf,
+        /// What it uses.
+        feature: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// See [`ErrorKind::Io`].
+    #[error("{action} {} failed", .path.display())]
+    Io {
+        /// What was tried, as in "writing".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// See [`ErrorKind::Format`].
+    #[error("{what} is not well formed: {why}; it was not written by handoff or has been changed since")]
+    Format {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// See [`ErrorKind::Truncated`].
+    #[error("{what} ends too early; transfer it again")]
+    Truncated {
+        /// What was read.
+        what: String,
+    },
+    /// See [`ErrorKind::Corrupt`].
+    #[error("{what} does not have the hash it must have; transfer it again")]
+    Corrupt {
+        /// What was read.
+        what: String,
+    },
+    /// See [`ErrorKind::BlobMissing`].
+    #[error("blob {blob} is not in this snapshot; transfer the snapshot again")]
+    BlobMissing {
+        /// The blob's digest.
+        blob: crate::digest::Digest,
+    },
+    /// See [`ErrorKind::UnsupportedVersion`].
+    #[error("{what} has format {found}, this version reads {supported}; update handoff on this machine")]
+    UnsupportedVersion {
+        /// What was read.
+        what: String,
+        /// The format it says it has.
+        found: String,
+        /// The format this version reads.
+        supported: &'static str,
+    },
+    /// See [`ErrorKind::Limit`].
+    #[error("{what} is {found}, the limit is {limit}; raise the limit if you trust the source")]
+    Limit {
+        /// What is too large.
+        what: String,
+        /// The configured limit.
+        limit: u64,
+        /// What was found or declared.
+        found: u64,
+    },
+    /// See [`ErrorKind::Busy`].
+    #[error("another apply or undo is at work in {}; wait for it and try again", .path.display())]
+    Busy {
+        /// The work tree.
+        path: PathBuf,
+    },
+    /// See [`ErrorKind::JournalNotSafe`].
+    #[error("the journal directory {} is not a plain directory owned by this repository ({why}); remove it and try again", .path.display())]
+    JournalNotSafe {
+        /// The journal directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// See [`ErrorKind::UnknownApply`].
+    #[error(
+        "no apply {id} is recorded in this workspace; `handoff` keeps a record until it is undone or forgotten"
+    )]
+    UnknownApply {
+        /// The id asked for.
+        id: ApplyId,
+    },
+    /// See [`ErrorKind::InvalidArgument`].
+    #[error("{argument} {why}")]
+    InvalidArgument {
+        /// The argument's name.
+        argument: &'static str,
+        /// What is wrong with it and what to pass instead.
+        why: String,
+    },
+    /// See [`ErrorKind::Cancelled`].
+    #[error("cancelled by the caller; nothing is left behind")]
+    Cancelled,
+}
+
+impl Error {
+    /// The stable kind.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotARepository { .. } => ErrorKind::NotARepository,
+            Self::BareRepository { .. } => ErrorKind::BareRepository,
+            Self::UnsafeWorkspace { .. } => ErrorKind::UnsafeWorkspace,
+            Self::Repository { .. } => ErrorKind::Repository,
+            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Io { .. } => ErrorKind::Io,
+            Self::Format { .. } => ErrorKind::Format,
+            Self::Truncated { .. } => ErrorKind::Truncated,
+            Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::BlobMissing { .. } => ErrorKind::BlobMissing,
+            Self::UnsupportedVersion { .. } => ErrorKind::UnsupportedVersion,
+            Self::Limit { .. } => ErrorKind::Limit,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::JournalNotSafe { .. } => ErrorKind::JournalNotSafe,
+            Self::UnknownApply { .. } => ErrorKind::UnknownApply,
+            Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
+            Self::Cancelled => ErrorKind::Cancelled,
+        }
+    }
+
+    /// Whether the same call may succeed later without anything being mended.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+
+    /// An [`Error::Io`] for `path`; `action` reads before the path, as in "reading".
+    pub(crate) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { action, path: path.to_owned(), source: source.into() }
+    }
+
+    /// An [`Error::Repository`] from whatever the git layer returned.
+    pub(crate) fn repository(path: &Path, action: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::Repository { path: path.to_owned(), action: action.into(), source: source.into() }
+    }
+
+    /// An [`Error::Format`].
+    pub(crate) fn format(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Format { what: what.into(), why: why.into() }
+    }
+}
