@@ -452,7 +452,7 @@ impl Worker<'_> {
             && !entry.stat.is_racy(timestamp, self.shared.stat)
     }
 
-    fn kind(&self, dir: &OwnedFd, item: &Listed) -> rustix::io::Result<FileType> {
+    fn kind(&self, dir: &OwnedFd, item: Listed<'_>) -> rustix::io::Result<FileType> {
         if item.kind != FileType::Unknown {
             return Ok(item.kind);
         }
