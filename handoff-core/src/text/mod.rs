@@ -1,5 +1,13 @@
 //! Unified diffs and three-way merge of bytes, line by line. Pure: no files, no git.
 
+mod compact;
+mod diff;
+mod histogram;
+mod merge;
+mod myers;
+#[cfg(test)]
+mod tests;
+
 /// Whether git would treat `content` as binary: a NUL among the first 8,000 bytes.
 pub(crate) fn is_binary(content: &[u8]) -> bool {
     content.iter().take(8000).any(|byte| *byte == 0)
@@ -23,7 +31,7 @@ pub(crate) enum Merged {
 
 /// Three-way merge. None of the inputs is binary. Deterministic; O(lines) memory.
 pub(crate) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], labels: Labels<'_>) -> Merged {
-    todo!()
+    merge::merge(base, ours, theirs, labels)
 }
 
 /// Similarity for rename detection, 0..=100, as `git diff -M` estimates it (equal bytes in common lines over the larger size).
