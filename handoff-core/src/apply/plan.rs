@@ -22,7 +22,12 @@ impl Shape {
         matches!(self, Self::File { .. })
     }
 
-    fn exec(self) -> Option<bool> {
+    /// Whether both are files or both are symlinks.
+    pub(super) fn same_kind(self, other: Self) -> bool {
+        (self.is_file() && other.is_file()) || (self == Self::Symlink && other == Self::Symlink)
+    }
+
+    pub(super) fn exec(self) -> Option<bool> {
         match self {
             Self::File { exec } => Some(exec),
             _ => None,
@@ -191,7 +196,7 @@ mod tests {
             ((F, "b"), (F, "s"), (F, "b"), false, apply(Detail::Modified, Incoming, false)),
             ((F, "b"), none, (F, "b"), true, apply(Detail::Deleted, Incoming, false)),
             (none, (X, "s"), none, true, apply(Detail::Created, Incoming, true)),
-            ((F, "b"), (X, "b"), (F, "b"), true, apply(Detail::Mode, Incoming, true)),
+            ((F, "b"), (X, "b"), (F, "b"), true, apply(Detail::Mode, Here, true)),
             ((F, "b"), (X, "s"), (F, "b"), true, apply(Detail::Modified, Incoming, true)),
             ((F, "b"), (L, "s"), (F, "b"), true, apply(Detail::Type, Incoming, false)),
             ((L, "b"), (F, "s"), (L, "b"), true, apply(Detail::Type, Incoming, false)),
