@@ -134,6 +134,8 @@ fn source(rng: &mut Rng) -> (Source, Vec<String>) {
         Kind::Dense | Kind::Endings | Kind::Blank => rng.below(41),
         Kind::Code => rng.below(120),
         Kind::Sparse | Kind::Moved => 50 + rng.below(350),
+        // Some so large that the fallback cuts its search short.
+        Kind::Frequent if rng.chance(10) => 2_000 + rng.below(4_000),
         Kind::Frequent => 100 + rng.below(600),
     };
     let lines = (0..size).map(|_| source.line(rng)).collect();
@@ -148,7 +150,7 @@ fn edited(rng: &mut Rng, source: &Source, from: &[String]) -> Vec<String> {
         Kind::Sparse | Kind::Moved => 8,
         Kind::Frequent => 40,
     };
-    let edits = rng.below(most);
+    let edits = if lines.len() > 1_000 { rng.below(lines.len() / 2) } else { rng.below(most) };
     source.edit(rng, &mut lines, edits);
     lines
 }
