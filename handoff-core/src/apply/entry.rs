@@ -184,7 +184,7 @@ impl Plan<'_, '_, '_> {
         }
         let facts = self.facts(&found.here)?;
         if decide(&facts) == Decision::Conflict(Detail::DeletedHere)
-            && let Some(at) = self.context.renames.find(self.reader, self.entry)?
+            && let Some(at) = self.context.renames.find(self.context.root, self.reader, self.entry)?
         {
             self.path = at.clone();
             let moved = match self.look(&at)? {

@@ -25,7 +25,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::fail;
-use super::state::{State, stat_of};
+use super::state::State;
 use crate::error::Error;
 use crate::git::{Repo, StagedItem, TreeItem};
 use crate::id::{ApplyId, Oid, SnapshotId};
@@ -366,7 +366,11 @@ enum Line {
     Sealed {
         ops: u64,
     },
-    /// Every path is in place.
+    /// These operations were not done after all; their targets are somebody else's.
+    NotPlaced {
+        ops: Vec<u64>,
+    },
+    /// The apply, or an undo that could not put back everything, has come to its end.
     Done,
     /// An undo has begun.
     Undoing,
@@ -385,6 +389,8 @@ pub(super) struct Journal {
     pub undoing: bool,
     /// A line in the middle is damaged, which no crash does.
     pub damaged: bool,
+    /// Bytes up to the end of the last whole line.
+    pub len: u64,
 }
 
 /// Where new contents wait, and where replaced ones are kept.
@@ -454,12 +460,28 @@ impl Record {
         append(file, &Line::Sealed { ops: ops as u64 }, durable)
     }
 
-    pub(super) fn done(&self, file: &mut File, durable: bool) -> io::Result<()> {
+    pub(super) fn done(&self, file: &mut File, not_placed: Vec<u64>, durable: bool) -> io::Result<()> {
+        if !not_placed.is_empty() {
+            append(file, &Line::NotPlaced { ops: not_placed }, false)?;
+        }
         append(file, &Line::Done, durable)
     }
 
-    pub(super) fn undoing(&self) -> io::Result<()> {
-        append(&mut self.journal()?, &Line::Undoing, true)
+    /// Says that an undo begins; whoever comes next carries it on.
+    pub(super) fn undoing(&self, journal: &Journal) -> io::Result<()> {
+        self.mark(journal, &Line::Undoing)
+    }
+
+    /// Says that a recovery or undo has done what it could.
+    pub(super) fn finish(&self, journal: &Journal) -> io::Result<()> {
+        self.mark(journal, &Line::Done)
+    }
+
+    fn mark(&self, journal: &Journal, line: &Line) -> io::Result<()> {
+        let mut file = self.journal()?;
+        // A torn line at the end would damage what follows it.
+        file.set_len(journal.len)?;
+        append(&mut file, line, true)
     }
 
     /// The journal file, for appending.
@@ -544,8 +566,8 @@ fn append(file: &mut File, line: &Line, durable: bool) -> io::Result<()> {
 fn parse(text: &[u8]) -> Journal {
     let mut journal = Journal::default();
     let mut broken = false;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let Some(line) = checked(line) else {
+    for text in text.split_inclusive(|byte| *byte == b'\n') {
+        let Some(line) = checked(text) else {
             broken = true;
             continue;
         };
@@ -553,6 +575,7 @@ fn parse(text: &[u8]) -> Journal {
             journal.damaged = true;
             return journal;
         }
+        journal.len += text.len() as u64;
         match line {
             Line::Header(header) if header.format == FORMAT => journal.header = Some(header),
             // Written by a version that does things we know nothing of: hands off.
@@ -565,7 +588,11 @@ fn parse(text: &[u8]) -> Journal {
                 journal.sealed = true;
                 journal.damaged |= ops != journal.ops.len() as u64 || journal.header.is_none();
             }
-            Line::Done => journal.done = true,
+            Line::NotPlaced { ops } => journal.ops.retain(|op| !ops.contains(&op.n)),
+            Line::Done => {
+                journal.done = true;
+                journal.undoing = false;
+            }
             Line::Undoing => journal.undoing = true,
         }
     }
@@ -581,10 +608,4 @@ fn checked(line: &[u8]) -> Option<Line> {
         return None;
     }
     serde_json::from_slice(json).ok()
-}
-
-/// The modification time and size of the record's slot, to see later whether somebody wrote to it.
-pub(super) fn stamp(file: &File) -> io::Result<(u64, (i64, u32))> {
-    let stat = stat_of(file)?;
-    Ok((stat.size, stat.mtime))
 }

@@ -139,11 +139,18 @@ impl<'a> Reader<'a> {
             }
             return self.snapshot.blob(&blob).map(Some).map_err(|why| Trouble::blob(&why));
         }
-        let Some(oid) = layer.oid.filter(|_| self.same_format) else { return Ok(None) };
-        if self.blobs.size(&oid).is_none_or(|size| size > HELD) {
+        match layer.oid.filter(|_| self.same_format) {
+            Some(oid) => self.object(&oid),
+            None => Ok(None),
+        }
+    }
+
+    /// A blob of the target's own objects; `None` when it is not there or too large to merge.
+    pub(super) fn object(&self, oid: &Oid) -> Result<Option<Vec<u8>>, Trouble> {
+        if self.blobs.size(oid).is_none_or(|size| size > HELD) {
             return Ok(None);
         }
-        self.blobs.read(&oid).map_err(Trouble::repo)
+        self.blobs.read(oid).map_err(Trouble::repo)
     }
 
     /// The incoming bytes as git would store them. `None` where they are not known to have another form, so

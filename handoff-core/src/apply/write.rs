@@ -247,6 +247,7 @@ pub(super) fn publish(root: &Root, record: &Record, staged: &Staged) -> Publishe
     match try_publish(root, record, staged) {
         Ok(published) => published,
         Err(Refusal::Io(why)) => Published::Failed(why),
+        Err(Refusal::Missing) => Published::Moved { here: None, kept: None },
         Err(refusal) => Published::Refused(refusal.reason()),
     }
 }
