@@ -332,8 +332,8 @@ impl Plan<'_, '_, '_> {
         if let (Some(base), Some(incoming)) = (base, incoming)
             && facts.base.same_kind(facts.incoming)
         {
-            let same = |a: Option<_>, b: Option<_>| a.is_some() && a == b;
-            facts.incoming_is_base = same(base.oid, incoming.oid) || same(base.blob, incoming.blob);
+            facts.incoming_is_base = (base.oid.is_some() && base.oid == incoming.oid)
+                || (base.blob.is_some() && base.blob == incoming.blob);
         }
         if let Some(content) = here.content() {
             if !self.reader.repo.trusts_mode() && matches!(facts.here, Shape::File { .. }) {

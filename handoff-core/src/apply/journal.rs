@@ -45,8 +45,19 @@ pub(super) struct Home {
     dir: Dir,
     path: PathBuf,
     pub device: u64,
-    /// Held open for its lock.
-    _lock: File,
+    /// Held open for its lock; `None` when only looked at.
+    lock: Option<File>,
+}
+
+/// What a home is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Reading, without a lock: for a preview.
+    Look,
+    /// Undoing: locked, but never made.
+    Existing,
+    /// Applying: locked, and made where it is missing.
+    Make,
 }
 
 /// What became of opening the home.
@@ -59,11 +70,11 @@ pub(super) enum Opened {
 }
 
 impl Home {
-    /// Opens and locks the home of `repo`'s work tree, making it first where `make` says so.
+    /// Opens the home of `repo`'s work tree.
     ///
     /// # Errors
     /// [`Error::JournalNotSafe`] and [`Error::Busy`].
-    pub(super) fn open(repo: &Repo, make: bool) -> Result<Opened, Error> {
+    pub(super) fn open(repo: &Repo, access: Access) -> Result<Opened, Error> {
         let mut path = repo.common_dir().to_owned();
         let mut dir = Dir::open(&path).map_err(|why| Error::io("opening", &path, why))?;
         let mut parts = vec!["handoff".to_owned()];
@@ -73,12 +84,16 @@ impl Home {
         }
         for part in parts {
             path.push(&part);
-            dir = match enter(&dir, part.as_bytes(), &path, make) {
+            dir = match enter(&dir, part.as_bytes(), &path, access == Access::Make) {
                 Ok(Some(dir)) => dir,
                 Ok(None) => return Ok(Opened::Absent),
                 Err(Trouble::NotSafe(why)) => return Err(Error::JournalNotSafe { path, why }),
                 Err(Trouble::Io(why)) => return Ok(Opened::Unwritable(why)),
             };
+        }
+        let device = dir.own_stat().map_err(|why| Error::io("reading", &path, why))?.device;
+        if access == Access::Look {
+            return Ok(Opened::Ready(Self { dir, path, device, lock: None }));
         }
         let lock = match dir.create_new(b"lock", 0o600) {
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => dir.open_file(b"lock"),
@@ -104,8 +119,12 @@ impl Home {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let device = dir.own_stat().map_err(|why| Error::io("reading", &path, why))?.device;
-        Ok(Opened::Ready(Self { dir, path, device, _lock: lock }))
+        Ok(Opened::Ready(Self { dir, path, device, lock: Some(lock) }))
+    }
+
+    /// Whether this is more than a look.
+    pub(super) fn islocked(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// A directory below the home, made where it is missing.
@@ -113,6 +132,11 @@ impl Home {
         let path = self.path.join(name);
         enter(&self.dir, name.as_bytes(), &path, true)?
             .ok_or_else(|| Trouble::Io(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Whether this is more than a look.
+    pub(super) fn is_locked(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// The directory for versions of `snapshot` that are not put in place, and its path.
@@ -168,6 +192,18 @@ impl Home {
             Err(Trouble::NotSafe(why)) => Err(Error::JournalNotSafe { path, why }),
             Err(Trouble::Io(why)) => Err(Error::io("reading", &path, why)),
         }
+    }
+
+    /// Whether the file system keeps all of `names` apart in one directory.
+    pub(super) fn keeps_apart<'n>(&self, names: impl Iterator<Item = &'n Vec<u8>>) -> io::Result<bool> {
+        let scratch = self.below("probe").map_err(Trouble::into_io)?;
+        let names: Vec<&Vec<u8>> = names.collect();
+        let apart = names.iter().enumerate().all(|(at, a)| {
+            let others = names.get(at + 1..).unwrap_or_default();
+            others.iter().all(|b| scratch.distinguishes(a, b).unwrap_or(false))
+        });
+        self.dir.remove_dir(b"probe")?;
+        Ok(apart)
     }
 
     /// Makes everything written on the home's file system durable.
@@ -273,10 +309,10 @@ pub(super) struct Op {
     /// The post-image holds conflict markers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub markers: bool,
-    /// The parent directory is on another file system, so new contents are staged beside the target under the
-    /// name of [`Record::beside`], and the pre-image is a copy in `old`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub beside: bool,
+    /// Set where the parent directory is on another file system: the directory there in which the new content
+    /// is staged, under the name of [`Record::beside`]. The pre-image is then a copy in `old`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<RelPath>,
 }
 
 impl Op {
@@ -490,6 +526,19 @@ impl Record {
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => self.dir.append_file(b"journal"),
             other => other,
         }
+    }
+
+    /// Whether this is an apply of `snapshot` to the repository `name`, told by the journal's beginning.
+    pub(super) fn is_of(&self, snapshot: &SnapshotId, name: &str) -> io::Result<bool> {
+        let mut text = Vec::new();
+        let file = self.dir.open_file(b"journal")?;
+        io::Read::read_to_end(&mut io::Read::take(file, 16 << 10), &mut text)?;
+        Ok(match text.split_inclusive(|byte| *byte == b'\n').next().and_then(checked) {
+            Some(Line::Header(header)) => header.snapshot == *snapshot && header.repo == name,
+            // Temporary names come first where there are any; the header is further down.
+            Some(_) => self.read()?.header.is_some_and(|header| header.snapshot == *snapshot && header.repo == name),
+            None => false,
+        })
     }
 
     /// Reads the journal. A torn end is what a crash leaves; it is cut off.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::sides::{Reader, Trouble};
 use super::state::{HELD, Here, read};
-use crate::git::{Found, ScanOptions, TreeItem};
+use crate::git::{Found, ScanOptions, StagedItem, TreeItem};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::progress::Control;
@@ -123,8 +123,8 @@ impl Renames {
             if !is_new(&path) {
                 continue;
             }
-            match staged.index {
-                Some(item) if item.mode.is_file() => {
+            match reader.index.staged(&path) {
+                StagedItem::Item(item) if item.mode.is_file() => {
                     out.insert(path.clone(), Candidate { path, oid: Some(item.oid), size: None });
                 }
                 _ => {

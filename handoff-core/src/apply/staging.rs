@@ -27,7 +27,7 @@ pub(super) fn plan(
     let mut out = Planned::default();
     for entry in &manifest.entries {
         if !entry.flags.stages.is_empty() {
-            leave(&mut out.report, entry, "unmerged");
+            leave(&mut out.report, entry.path.clone(), "unmerged");
             continue;
         }
         let Some(wanted) = wanted(entry) else { continue };
@@ -35,7 +35,7 @@ pub(super) fn plan(
         match ready.then(|| decide(reader, entry, wanted)).unwrap_or(Err("not_written")) {
             Ok(None) => out.report.restored += 1,
             Ok(Some(change)) => out.changes.push(change),
-            Err(reason) => leave(&mut out.report, entry, reason),
+            Err(reason) => leave(&mut out.report, entry.path.clone(), reason),
         }
     }
     out
@@ -46,11 +46,8 @@ pub(super) fn is_ready(file: &FileReport) -> bool {
     file.at.is_none() && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
 }
 
-fn leave(report: &mut StagingReport, entry: &Entry, reason: &str) {
-    leave_path(report, entry.path.clone(), reason);
-}
-
-fn leave_path(report: &mut StagingReport, path: RelPath, reason: &str) {
+/// Counts a path whose staged state is left as it is.
+pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
     *report.left.entry(reason.to_owned()).or_default() += 1;
     report.left_paths.push((path, reason.to_owned()));
 }
@@ -124,12 +121,12 @@ pub(super) fn restore(
         manifest.entries.iter().map(|entry| (&entry.path, entry)).collect();
     for op in planned.changes {
         if !files.get(&op.path).is_some_and(|file| is_ready(file)) {
-            leave_path(&mut report, op.path, "not_written");
+            leave(&mut report, op.path, "not_written");
             continue;
         }
         let layer = entries.get(&op.path).and_then(|entry| entry.index.as_ref());
         if !is_stored(reader, &op.new, layer) {
-            leave_path(&mut report, op.path, "failed");
+            leave(&mut report, op.path, "failed");
             continue;
         }
         changes.push(op);
@@ -161,7 +158,7 @@ pub(super) fn put_back(repo: &Repo, ops: &[IndexOp]) -> StagingReport {
     }
     let Ok(index) = repo.index() else {
         for op in ops {
-            leave_path(&mut report, op.path.clone(), "failed");
+            leave(&mut report, op.path.clone(), "failed");
         }
         return report;
     };
@@ -189,14 +186,14 @@ fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, report: &mut StagingRepo
                 if done {
                     report.restored += 1;
                 } else {
-                    leave_path(report, op.path.clone(), "target_differs");
+                    leave(report, op.path.clone(), "target_differs");
                 }
             }
         }
         Err(why) => {
             let reason = if matches!(why, Error::Busy { .. }) { "index_locked" } else { "failed" };
             for op in ops {
-                leave_path(report, op.path.clone(), reason);
+                leave(report, op.path.clone(), reason);
             }
         }
     }

@@ -2,17 +2,19 @@
 //! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
 
 use std::io;
+use std::path::Path;
 
 use super::fail;
-use super::journal::{Home, Journal, Op, Record, sweep};
+use super::journal::{Access, Home, Journal, Op, Opened, Record, sweep};
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};
 use super::write::{copy, into_io, parent, slot};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::id::ApplyId;
-use crate::report::{Detail, FileReport, Note, Outcome, StagingReport};
+use crate::id::{ApplyId, SnapshotId};
+use crate::progress::{Control, Phase};
+use crate::report::{Detail, FileReport, Note, Outcome, RepoReport, StagingReport};
 use crate::rooted::{Dir, Refusal, Root};
 
 /// What putting back one apply came to.
@@ -278,4 +280,82 @@ fn remove_beside(root: &Root, record: &Record, journal: &Journal) {
             let _ = dir.remove_file(name);
         }
     }
+}
+
+/// The undo of one apply in all repositories.
+pub(super) struct Undone {
+    pub repos: Vec<RepoReport>,
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// Finds the records of `id` below `roots` and puts back what they say.
+pub(super) fn undo<'p>(
+    roots: impl Iterator<Item = &'p Path>,
+    id: &ApplyId,
+    control: &Control,
+) -> Result<Undone, Error> {
+    // As for an apply, all locks first.
+    let mut places = Vec::new();
+    for path in roots {
+        let repo = Repo::open_at(path)?;
+        let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
+        let home = match Home::open(&repo, Access::Existing)? {
+            Opened::Ready(home) => home,
+            Opened::Absent => continue,
+            Opened::Unwritable(why) => return Err(Error::io("locking", path, why)),
+        };
+        places.push((repo, root, home));
+    }
+    let mut out = Undone { repos: Vec::new(), snapshot: None };
+    let mut meter = control.phase(Phase::Undo, places.len() as u64);
+    for (repo, root, home) in &places {
+        // An interrupted apply is rolled back here, which is all that undoing it could mean.
+        let mut recovered = recover(repo, root, home)?;
+        let this = recovered.iter().position(|found| found.id == *id).map(|at| recovered.swap_remove(at));
+        let findings = recovered.iter().map(super::session::recovered).collect();
+        let done = match this {
+            Some(found) => Some((found.journal, found.put_back)),
+            None => undo_one(repo, root, home, id)?,
+        };
+        if let Some((journal, put_back)) = done
+            && let Some(header) = journal.header
+        {
+            out.snapshot = Some(header.snapshot);
+            out.repos.push(RepoReport {
+                drift: repo.drift(&header.head)?,
+                files: put_back.files,
+                findings,
+                name: header.repo,
+                staging: put_back.staging,
+                target: Some(repo.root().to_owned()),
+            });
+        }
+        // One repository is put back whole; a cancelled undo is carried on by the next call.
+        meter.step(1, 0, None).or_else(|why| if out.repos.is_empty() { Err(why) } else { Ok(()) })?;
+    }
+    if out.repos.is_empty() {
+        return Err(Error::UnknownApply { id: *id });
+    }
+    out.repos.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(out)
+}
+
+fn undo_one(repo: &Repo, root: &Root, home: &Home, id: &ApplyId) -> Result<Option<(Journal, PutBack)>, Error> {
+    let failed = |why: io::Error| Error::io("undoing an apply in", repo.root(), why);
+    let Some(record) = home.record(id)? else { return Ok(None) };
+    let journal = record.read().map_err(failed)?;
+    if journal.damaged || journal.header.is_none() {
+        return Err(Error::Corrupt { what: format!("the journal {}", record.path.join("journal").display()) });
+    }
+    record.undoing(&journal).map_err(failed)?;
+    fail::point("undo: marked");
+    let put_back = put_back(repo, root, home, &record, &journal);
+    home.sync().map_err(failed)?;
+    fail::point("undo: synced");
+    if put_back.incomplete {
+        record.finish(&journal).map_err(failed)?;
+    } else {
+        record.remove().map_err(failed)?;
+    }
+    Ok(Some((journal, put_back)))
 }

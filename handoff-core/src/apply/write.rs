@@ -9,7 +9,7 @@ use super::entry::{Change, Post, Source};
 use super::fail;
 use super::journal::{Op, Record};
 use super::sides::{Reader, Trouble};
-use super::state::{self, Here, State, hash_reader, is_young, look, stat_of};
+use super::state::{self, Here, State, is_young, look, stat_of};
 use crate::digest::{Digest, Hasher};
 use crate::path::RelPath;
 use crate::report::Note;
