@@ -248,6 +248,13 @@ impl Index {
         staged_in(&self.state, path)
     }
 
+    /// Whether the index says to leave `path` out of the work tree (sparse checkout).
+    pub fn is_skipped(&self, path: &RelPath) -> bool {
+        self.state
+            .entry_by_path(path.as_bytes().as_bstr())
+            .is_some_and(|entry| entry.flags.contains(Flags::SKIP_WORKTREE))
+    }
+
     /// Whether anything is tracked at `path` or below it.
     pub fn tracks(&self, path: &RelPath) -> bool {
         let bytes = path.as_bytes().as_bstr();
