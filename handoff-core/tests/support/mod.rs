@@ -5,6 +5,7 @@ pub mod git;
 pub mod oracle;
 pub mod purity;
 pub mod repo;
+pub mod rights;
 pub mod snapshot;
 pub mod states;
 pub mod trace;
