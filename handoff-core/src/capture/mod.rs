@@ -20,8 +20,8 @@ use crate::path::RelPath;
 use crate::progress::{Control, Phase};
 use crate::rooted::Root;
 use crate::snapshot::{
-    Extra, FORMAT, Head, Manifest, Omission, OmissionReason, PartialReason, RepoFailure, RepoFlags, RepoIdentity,
-    RepoManifest, Snapshot, Spool,
+    Extra, FORMAT, Head, Manifest, Omission, OmissionReason, PartialReason, RepoFailure, RepoFlags,
+    RepoIdentity, RepoManifest, Snapshot, Spool,
 };
 use crate::workspace::Workspace;
 
@@ -203,7 +203,8 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let patterns = limits::patterns(&options.exclude)?;
     let mut repos = Vec::new();
-    let mut todo: Vec<_> = workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
+    let mut todo: Vec<_> =
+        workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
     let mut bytes = 0_u64;
     while let Some((root, name)) = todo.pop() {
         match plan::repository(&root, options, deadline, patterns.as_ref(), &mut bytes) {
@@ -366,7 +367,9 @@ impl Run<'_> {
                     reader.read(candidate, budget)?
                 };
                 let size = match &outcome {
-                    Outcome::Entry(entry) => entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size),
+                    Outcome::Entry(entry) => {
+                        entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size)
+                    }
                     _ => 0,
                 };
                 bytes = bytes.saturating_add(size);
@@ -394,6 +397,10 @@ impl Run<'_> {
             self.cut |= *cut;
         }
         outcomes.sort_unstable_by_key(|(at, _)| *at);
-        Ok(candidates.into_iter().zip(outcomes).map(|(candidate, (_, outcome))| (candidate.path, outcome)).collect())
+        Ok(candidates
+            .into_iter()
+            .zip(outcomes)
+            .map(|(candidate, (_, outcome))| (candidate.path, outcome))
+            .collect())
     }
 }

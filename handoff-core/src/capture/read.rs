@@ -9,7 +9,9 @@ use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::git::{BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem};
+use crate::git::{
+    BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem,
+};
 use crate::path::{RelPath, auto_run};
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
 use crate::snapshot::{
@@ -81,7 +83,9 @@ impl<'a> Reader<'a> {
     pub fn read(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<Outcome, Stop> {
         let on_disk = self.on_disk(candidate, budget)?;
         let (worktree, notes) = match on_disk {
-            OnDisk::Absent if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() => {
+            OnDisk::Absent
+                if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
+            {
                 // New to git when it was found, and gone now.
                 return Ok(Outcome::Omission(omission(candidate, OmissionReason::Vanished, None, None)));
             }
@@ -325,7 +329,8 @@ impl<'a> Reader<'a> {
         if self.normaliser.is_none() {
             self.normaliser = Some(self.repo.normaliser(self.index)?);
         }
-        let plain = || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
+        let plain =
+            || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
         let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
         // Content that an encoding cannot express travels as it is, with the reason in `raw`.
         let Ok(normalised) = normaliser.to_git(self.index, path, content) else {
@@ -378,7 +383,8 @@ impl<'a> Reader<'a> {
         before: Stamp,
     ) -> Result<(FileState, Notes), ReadError> {
         let mode = self.mode(candidate, before.executable);
-        let (probe, _) = self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
+        let (probe, _) =
+            self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
         let raw = probe.raw.or_else(|| probe.converts.then(|| "size".to_owned()));
         let mut oid = None;
         if candidate.is_tracked() || candidate.head.is_some() {
@@ -389,11 +395,12 @@ impl<'a> Reader<'a> {
         }
         let mut state = file_state(mode, oid, before.size);
         if !self.is_as_committed(candidate, &state) {
-            let (blob, size) = match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
-                Ok(added) => added,
-                Err(AddError::Source(why)) => return Err(ReadError::File(why)),
-                Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
-            };
+            let (blob, size) =
+                match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
+                    Ok(added) => added,
+                    Err(AddError::Source(why)) => return Err(ReadError::File(why)),
+                    Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
+                };
             state.blob = Some(blob);
             state.size = size;
         }
