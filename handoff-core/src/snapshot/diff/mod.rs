@@ -2,8 +2,8 @@
 
 mod render;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
