@@ -18,7 +18,7 @@ use crate::support::repo::{Format, Repo, scratch};
 
 /// A base commit, and two checkouts of it to be changed: the one that is captured and the one that is written.
 pub struct Scene {
-    pub scratch: tempfile::TempDir,
+    _scratch: tempfile::TempDir,
     pub source: Repo,
     pub target: Repo,
 }
@@ -31,7 +31,7 @@ impl Scene {
         repo.commit("base");
         let source = repo.copy_to(scratch.path().join("source/app"));
         let target = repo.copy_to(scratch.path().join("target/app"));
-        Self { scratch, source, target }
+        Self { _scratch: scratch, source, target }
     }
 
     pub fn snapshot(&self) -> Snapshot {
