@@ -109,7 +109,13 @@ impl Markers {
     fn program(&self, path: &Path, name: &str) -> String {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let marker = self.directory.join(name);
-        fs::write(path, format!("#!/bin/sh\n: > '{}'\nexec cat\n", marker.display())).unwrap();
+        // Filters must hand on what they are given; whoever speaks a protocol must not be kept waiting.
+        let then = if name.starts_with("filter.mark.") && !name.ends_with("process") {
+            "exec cat"
+        } else {
+            "exit 1"
+        };
+        fs::write(path, format!("#!/bin/sh\n: > '{}'\n{then}\n", marker.display())).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         path.to_str().unwrap().to_owned()
     }

@@ -41,12 +41,13 @@ fn a_file_that_may_not_be_read_is_named_and_the_rest_is_captured() {
     }
     assert!(answer.error.is_none(), "{:?}", answer.error);
     let unreadable = OmissionReason::Unreadable.as_str();
-    let named: Vec<_> = answer
+    let mut named: Vec<_> = answer
         .omissions
         .iter()
         .filter(|(_, reason)| reason == unreadable)
         .map(|(path, _)| path.trim_end_matches('/'))
         .collect();
+    named.sort_unstable();
     assert_eq!(named, ["b.txt", "locked", "locked.txt"]);
     let snapshot = Snapshot::open(&bundle).unwrap();
     let paths: Vec<_> = snapshot.manifest().repos[0].entries.iter().map(|e| e.path.to_string()).collect();
@@ -88,6 +89,8 @@ impl Scene {
         source.write("new/small.txt", "small\n");
         let bundle = scratch.path().join("scene.handoff");
         capture(&source.workspace(), &CaptureOptions::default()).unwrap().save(&bundle).unwrap();
+        // A bundle is its owner's alone; here somebody else has to read it.
+        open_to_all(&bundle, 0o644);
         Self { scratch, source, target: base, bundle }
     }
 
@@ -214,6 +217,7 @@ fn one_locked_directory_costs_only_itself() {
     source.write("free/a.txt", "after\n").write("locked/b.txt", "after\n");
     let bundle = scratch.path().join("scene.handoff");
     capture(&source.workspace(), &CaptureOptions::default()).unwrap().save(&bundle).unwrap();
+    open_to_all(&bundle, 0o644);
     if crate::support::rights::is_root() {
         let owned =
             std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(&base.root).status().unwrap();
