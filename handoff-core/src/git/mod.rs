@@ -1,126 +1,225 @@
-//! Everything we ask of git: the only module that knows `gix`. Opened repositories run no program, take no
-//! lock and write nothing unless a function's name says so.
+//! Everything we ask of git: the only module that knows `gix`. An opened repository runs no program, takes no
+//! lock and writes nothing, unless a function's name says so.
+
+mod attributes;
+mod head;
+mod identity;
+mod index;
+mod objects;
+mod scan;
+mod staged;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use attributes::{Ignores, Normalised, Normaliser};
+pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
+pub(crate) use objects::{BlobHasher, TreeItem};
+pub(crate) use scan::{Found, ScanOptions, Scanned};
+
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
-use crate::path::RelPath;
-use crate::report::Drift;
-use crate::snapshot::{Head, Mode, RepoIdentity};
+use crate::snapshot::Mode;
 
-/// One repository with a work tree, opened hardened.
-pub(crate) struct Repo {}
-
-/// What a tree or the index holds at a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TreeItem {
-    pub mode: Mode,
-    pub oid: Oid,
+/// One repository with a work tree, opened hardened. Cheap to share between threads.
+pub(crate) struct Repo {
+    shared: gix::ThreadSafeRepository,
+    root: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    hash: gix::hash::Kind,
+    trusts_mode: bool,
+    has_symlinks: bool,
+    ignores_case: bool,
 }
 
-/// Content as `git add` would store it.
-pub(crate) struct Normalised {
-    pub bytes: Vec<u8>,
-    pub oid: Oid,
-    /// Whether attributes or settings convert line endings of this path at all (it is text to git).
-    pub converts_eol: bool,
-    /// The filter attribute that was not run, as in `filter=lfs`.
-    pub raw: Option<String>,
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Repo({})", self.root.display())
+    }
 }
 
 impl Repo {
-    /// Opens the repository whose work tree is (or contains) `path`.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        todo!()
+    /// Opens the repository whose work tree contains `path`.
+    ///
+    /// User and system configuration counts, because ignore rules and line-ending settings live there, but no
+    /// section of any file is trusted to name a program, and nothing is taken from `GIT_*` variables: a host
+    /// that runs inside a hook must not be led to another repository.
+    pub fn discover(path: &Path) -> Result<Self, Error> {
+        let (found, _) = gix::discover::upwards_opts(path, discover_options())
+            .map_err(|why| Self::not_found(path, why))?;
+        let (git_dir, worktree) = found.into_repository_and_work_tree_directories();
+        // A linked or separate git directory is opened through its work tree, so that gix pairs them as git does.
+        let at = worktree.unwrap_or(git_dir);
+        Self::open_at(&at)
     }
+
+    /// Opens the repository whose work tree is exactly `path`; for nested repositories.
+    pub fn open_at(path: &Path) -> Result<Self, Error> {
+        let mut repo =
+            open_options().open(path).map_err(|why| Self::cannot_open(path, why))?.to_thread_local();
+        repo.make_paths_absolute().map_err(|why| Self::cannot_open(path, why))?;
+        let Some(root) = repo.workdir().map(Path::to_owned) else {
+            return Err(Error::BareRepository { path: path.to_owned() });
+        };
+        let root = root.canonicalize().map_err(|why| Error::io("resolving", &root, why))?;
+        let real = |dir: &Path| dir.canonicalize().map_err(|why| Error::io("resolving", dir, why));
+        let git_dir = real(repo.git_dir())?;
+        let common_dir = real(repo.common_dir())?;
+        let config = repo.config_snapshot();
+        if config.string("extensions.refStorage").is_some_and(|format| format.as_slice() == b"reftable") {
+            return Err(Error::Unsupported {
+                path: root,
+                feature: "the reftable reference format".into(),
+                remedy: "convert it with `git refs migrate --ref-format=files`".into(),
+            });
+        }
+        let flag = |key: &str, default: bool| config.boolean(key).unwrap_or(default);
+        let (trusts_mode, has_symlinks, ignores_case) = (
+            flag("core.fileMode", cfg!(unix)),
+            flag("core.symlinks", cfg!(unix)),
+            flag("core.ignoreCase", false),
+        );
+        let hash = repo.object_hash();
+        Ok(Self {
+            shared: repo.into_sync(),
+            hash,
+            root,
+            git_dir,
+            common_dir,
+            trusts_mode,
+            has_symlinks,
+            ignores_case,
+        })
+    }
+
+    fn not_found(path: &Path, why: impl std::fmt::Display) -> Error {
+        if path.exists() {
+            Error::NotARepository { path: path.to_owned() }
+        } else {
+            Error::io("opening", path, std::io::Error::new(std::io::ErrorKind::NotFound, why.to_string()))
+        }
+    }
+
+    fn cannot_open(path: &Path, why: gix::Error) -> Error {
+        Error::repository(path, "opening the repository", why)
+    }
+
+    /// A handle for this thread; opening one is cheap, but not free.
+    fn local(&self) -> gix::Repository {
+        self.shared.to_thread_local()
+    }
+
+    fn failed(&self, action: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::repository(&self.root, action, why)
+    }
+
+    /// The work tree's root: absolute, symlinks resolved.
     pub fn root(&self) -> &Path {
-        todo!()
+        &self.root
     }
+
+    /// The directory of HEAD and the index.
     pub fn git_dir(&self) -> &Path {
-        todo!()
+        &self.git_dir
     }
+
+    /// The directory of objects and refs, shared between linked work trees.
     pub fn common_dir(&self) -> &Path {
-        todo!()
+        &self.common_dir
     }
+
+    /// How objects are named.
     pub fn format(&self) -> ObjectFormat {
-        todo!()
+        match self.hash_kind() {
+            gix::hash::Kind::Sha1 => ObjectFormat::Sha1,
+            _ => ObjectFormat::Sha256,
+        }
     }
-    /// `core.fileMode`
+
+    fn hash_kind(&self) -> gix::hash::Kind {
+        self.hash
+    }
+
+    /// `core.fileMode`: whether the executable bit on disk means anything.
     pub fn trusts_mode(&self) -> bool {
-        todo!()
+        self.trusts_mode
     }
-    /// `core.symlinks`
+
+    /// `core.symlinks`: whether links are links, and not files that hold their target.
     pub fn has_symlinks(&self) -> bool {
-        todo!()
+        self.has_symlinks
     }
+
     /// `core.ignoreCase`
     pub fn ignores_case(&self) -> bool {
-        todo!()
-    }
-    pub fn head(&self) -> Result<Head, Error> {
-        todo!()
-    }
-    pub fn identity(&self) -> Result<RepoIdentity, Error> {
-        todo!()
-    }
-    pub fn has_object(&self, oid: &Oid) -> bool {
-        todo!()
-    }
-    /// A blob's bytes; `None` when the object is absent (never fetched) or no blob.
-    pub fn blob(&self, oid: &Oid) -> Result<Option<Vec<u8>>, Error> {
-        todo!()
-    }
-    /// The id git gives a blob of these bytes.
-    pub fn blob_oid(&self, bytes: &[u8]) -> Oid {
-        todo!()
-    }
-    /// What HEAD's tree holds at `path`.
-    pub fn head_item(&self, path: &RelPath) -> Result<Option<TreeItem>, Error> {
-        todo!()
-    }
-    /// Every file of HEAD's tree with its id, for rename detection; in order of path.
-    pub fn head_files(&self) -> Result<Vec<(RelPath, TreeItem)>, Error> {
-        todo!()
-    }
-    /// Work-tree bytes as git would store them, by the target's attributes; never runs a filter.
-    pub fn to_git(&self, path: &RelPath, worktree: &[u8]) -> Result<Normalised, Error> {
-        todo!()
-    }
-    /// Stored bytes as git would check them out here (line endings, ident, encoding); never runs a filter.
-    pub fn to_worktree(&self, path: &RelPath, stored: &[u8]) -> Result<Vec<u8>, Error> {
-        todo!()
-    }
-    /// Relation of this repository's HEAD to the snapshot's.
-    pub fn drift(&self, source: &Head) -> Result<Drift, Error> {
-        todo!()
-    }
-    /// Stage-0 index entry at `path` (and whether the path has conflict stages).
-    pub fn staged_item(&self, path: &RelPath) -> Result<StagedItem, Error> {
-        todo!()
-    }
-    /// Sets, adds or removes index entries under git's own `index.lock`, dropping the cached tree. Each change
-    /// is made only where the present entry equals `expected`. Returns one flag per change. Fails with `Busy` when locked.
-    pub fn write_index(&self, changes: &[IndexChange]) -> Result<Vec<bool>, Error> {
-        todo!()
-    }
-    /// Stores a blob as a loose object (needed for staged content).
-    pub fn write_blob(&self, bytes: &[u8]) -> Result<Oid, Error> {
-        todo!()
+        self.ignores_case
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StagedItem {
-    Absent,
-    Item(TreeItem),
-    IntentToAdd,
-    Unmerged,
+fn discover_options() -> gix::discover::upwards::Options<'static> {
+    gix::discover::upwards::Options {
+        trust: gix::discover::upwards::TrustPolicy::Assume(gix::sec::Trust::Full),
+        ..Default::default()
+    }
 }
 
-/// One wanted change of the index.
-pub(crate) struct IndexChange {
-    pub path: RelPath,
-    pub expected: StagedItem,
-    pub wanted: StagedItem,
+fn open_options() -> gix::open::Options {
+    let deny = gix::sec::Permission::Deny;
+    let mut permissions = gix::open::Permissions::secure();
+    permissions.env = gix::open::permissions::Environment {
+        xdg_config_home: gix::sec::Permission::Allow,
+        home: gix::sec::Permission::Allow,
+        git_prefix: deny,
+        other: deny,
+        ssh_prefix: deny,
+        http_transport: deny,
+        identity: deny,
+        objects: deny,
+    };
+    permissions.config.env = false;
+    permissions.config.git_binary = false;
+    permissions.attributes.git_binary = false;
+    gix::open::Options::default()
+        .permissions(permissions)
+        // A checkout of another user (a mounted volume, a container) is data to us like any other: nothing in it is run.
+        .with(gix::sec::Trust::Full)
+        .filter_config_section(|_| false)
+        .lossy_config(true)
+}
+
+/// Our id from gix's.
+pub(super) fn from_gix(id: impl AsRef<gix::hash::oid>) -> Option<Oid> {
+    Oid::from_bytes(id.as_ref().as_bytes())
+}
+
+/// gix's id from ours.
+pub(super) fn to_gix(oid: &Oid) -> Option<gix::ObjectId> {
+    gix::ObjectId::try_from(oid.as_bytes()).ok()
+}
+
+/// The mode of an index or tree entry.
+pub(super) fn mode_of(raw: u32) -> Mode {
+    match raw {
+        0o120000 => Mode::Symlink,
+        0o160000 => Mode::Gitlink,
+        0o100755 => Mode::Executable,
+        // 100664 occurs in old histories; git reads it as 100644.
+        _ => Mode::Regular,
+    }
+}
+
+/// Git's number for a mode.
+pub(super) fn raw_mode(mode: &Mode) -> u32 {
+    match mode {
+        Mode::Symlink => 0o120000,
+        Mode::Gitlink => 0o160000,
+        Mode::Executable => 0o100755,
+        _ => 0o100644,
+    }
+}
+
+/// Bytes as a path of the operating system.
+pub(super) fn os_path(bytes: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt as _;
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

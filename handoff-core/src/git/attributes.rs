@@ -1,0 +1,138 @@
+//! Ignore rules, and content as git would store it or check it out. Only built-in conversions (line endings,
+//! ident, encodings) are done; a filter program named by an attribute is never run, only reported.
+
+use gix::bstr::{BStr, ByteSlice as _};
+use gix::filter::plumbing as filter;
+use gix::worktree::stack::state;
+
+use super::objects::BlobHasher;
+use super::{Repo, index::Index};
+use crate::error::Error;
+use crate::id::{ObjectFormat, Oid};
+use crate::path::RelPath;
+
+/// Content above this is neither normalised nor held in memory as a whole, in bytes.
+pub(crate) const NORMALISE_LIMIT: u64 = 32 << 20;
+
+/// Content as `git add` would store it.
+pub(crate) struct Normalised {
+    /// The stored form; `None` where it is the input itself.
+    pub changed: Option<Vec<u8>>,
+    /// The id of the stored form; `None` only where SHA-1 met a collision attack.
+    pub oid: Option<Oid>,
+    /// Whether attributes or settings may convert this path at all: git takes it for text with line endings of its own.
+    pub converts: bool,
+    /// The filter attribute that was not run, as in `filter=lfs`.
+    pub raw: Option<String>,
+}
+
+/// Converts contents of one repository, one thread each.
+pub(crate) struct Normaliser {
+    repo: gix::Repository,
+    pipeline: filter::Pipeline,
+    stack: gix::worktree::Stack,
+    filter: gix::attrs::search::Outcome,
+    format: ObjectFormat,
+}
+
+impl Repo {
+    /// A converter by the attributes of the work tree, with the index for files that are not checked out.
+    pub fn normaliser(&self, index: &Index) -> Result<Normaliser, Error> {
+        let repo = self.local();
+        let failed = |why: gix::Error| self.failed("reading attributes", why);
+        let stack = repo
+            .attributes_only(index.state(), state::attributes::Source::WorktreeThenIdMapping)
+            .map_err(failed)?
+            .detach();
+        let mut options = gix::filter::Pipeline::options(&repo).map_err(failed)?;
+        options.drivers.clear();
+        // A warning about endings that would not survive a round trip is the user's own git's to give.
+        options.crlf_roundtrip_check = filter::pipeline::CrlfRoundTripCheck::Skip;
+        let pipeline = filter::Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
+        // The pipeline does not show which driver it would have run, so the attribute is looked up beside it.
+        let filter = stack.selected_attribute_matches(["filter"]);
+        Ok(Normaliser { repo, pipeline, stack, filter, format: self.format() })
+    }
+
+    /// The ignore rules of the work tree, for one thread.
+    pub fn ignores(&self, index: &Index) -> Result<Ignores, Error> {
+        let repo = self.local();
+        let stack = repo
+            .excludes(index.state(), None, state::ignore::Source::WorktreeThenIdMappingIfNotSkipped)
+            .map_err(|why| self.failed("reading ignore rules", why))?
+            .detach();
+        Ok(Ignores { repo, stack })
+    }
+}
+
+/// The ignore rules of one work tree.
+pub(crate) struct Ignores {
+    repo: gix::Repository,
+    stack: gix::worktree::Stack,
+}
+
+impl Ignores {
+    /// Whether git ignores `path`, which is not tracked.
+    pub fn is_ignored(&mut self, path: &[u8], is_dir: bool) -> std::io::Result<bool> {
+        let mode = if is_dir { gix::index::entry::Mode::DIR } else { gix::index::entry::Mode::FILE };
+        Ok(self.stack.at_entry(path.as_bstr(), Some(mode), &self.repo.objects)?.is_excluded())
+    }
+}
+
+impl Normaliser {
+    /// Work-tree bytes as git would store them. A filter named by an attribute is not run: `raw` names it and
+    /// the bytes count as they are.
+    pub fn to_git(
+        &mut self,
+        index: &Index,
+        path: &RelPath,
+        worktree: &[u8],
+    ) -> Result<Normalised, gix::Error> {
+        let path: &BStr = path.as_bytes().as_bstr();
+        let platform = self.stack.at_entry(path, None, &self.repo.objects).map_err(gix::Error::from_error)?;
+        let raw = {
+            platform.matching_attributes(&mut self.filter);
+            self.filter.iter_selected().next().and_then(|found| match found.assignment.state {
+                gix::attrs::StateRef::Value(name) => Some(format!("filter={}", name.as_bstr())),
+                gix::attrs::StateRef::Set => Some("filter".to_owned()),
+                _ => None,
+            })
+        };
+        let repo = &self.repo;
+        let outcome = self.pipeline.convert_to_git(
+            worktree,
+            super::os_path(path),
+            &mut |_, attributes| {
+                platform.matching_attributes(attributes);
+            },
+            &mut |buffer| {
+                let Some(entry) = index.state().entry_by_path(path) else { return Ok(None) };
+                use gix::prelude::FindExt as _;
+                Ok(repo.objects.find_blob(&entry.id, buffer).ok().map(|_| ()))
+            },
+        )?;
+        let (changed, converts) = match outcome {
+            filter::pipeline::convert::ToGitOutcome::Unchanged(_) => (None, false),
+            filter::pipeline::convert::ToGitOutcome::Buffer(bytes) if bytes == worktree => (None, true),
+            filter::pipeline::convert::ToGitOutcome::Buffer(bytes) => (Some(bytes.to_vec()), true),
+            filter::pipeline::convert::ToGitOutcome::Process(_) => (None, false),
+        };
+        let oid = BlobHasher::of(self.format, changed.as_deref().unwrap_or(worktree));
+        Ok(Normalised { changed, oid, converts, raw })
+    }
+
+    /// Stored bytes as git would check them out here; `None` where they are the same.
+    pub fn to_worktree(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, gix::Error> {
+        let path: &BStr = path.as_bytes().as_bstr();
+        let platform = self.stack.at_entry(path, None, &self.repo.objects).map_err(gix::Error::from_error)?;
+        let outcome = self.pipeline.convert_to_worktree(
+            stored,
+            path,
+            &mut |_, attributes| {
+                platform.matching_attributes(attributes);
+            },
+            filter::pipeline::convert::to_worktree::Options::default(),
+        )?;
+        Ok(outcome.as_bytes().filter(|bytes| *bytes != stored).map(<[u8]>::to_vec))
+    }
+}

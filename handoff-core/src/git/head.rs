@@ -1,0 +1,133 @@
+//! Where a repository stands: HEAD, its upstream, operations under way, what kind of checkout it is.
+
+use std::fs;
+use std::path::Path;
+
+use gix::bstr::ByteSlice as _;
+
+use super::{Repo, from_gix, to_gix};
+use crate::error::Error;
+use crate::id::Oid;
+use crate::snapshot::{Extra, Head, Operation, OperationKind, RepoFlags};
+
+/// Commits counted between a branch and its upstream before giving up.
+const COUNT_LIMIT: usize = 10_000;
+
+impl Repo {
+    /// Where HEAD is, and how far from its upstream. Counting reads commits between the two, 10,000 at most.
+    pub fn head(&self) -> Result<Head, Error> {
+        let repo = self.local();
+        let mut found = repo.head().map_err(|why| self.failed("reading HEAD", why))?;
+        let name = found.referent_name().map(|name| name.to_owned());
+        let commit = found.try_peel_to_id().map_err(|why| self.failed("reading HEAD", why))?;
+        let commit = commit.and_then(|id| from_gix(id.detach()));
+        let mut head = Head {
+            branch: name.as_ref().map(|name| name.shorten().to_str_lossy().into_owned()),
+            commit,
+            ..Head::default()
+        };
+        let upstream = name.and_then(|name| {
+            repo.branch_remote_tracking_ref_name(name.as_ref(), gix::remote::Direction::Fetch)
+                .and_then(Result::ok)
+                .map(|tracking| tracking.as_ref().to_owned())
+        });
+        if let Some(upstream) = upstream {
+            head.upstream = Some(upstream.as_ref().shorten().to_str_lossy().into_owned());
+            let tip =
+                repo.find_reference(upstream.as_ref()).ok().and_then(|mut found| found.peel_to_id().ok());
+            let tip = tip.and_then(|id| from_gix(id.detach()));
+            if let (Some(here), Some(there)) = (commit, tip) {
+                head.ahead = self.count_missing(&here, &there);
+                head.behind = self.count_missing(&there, &here);
+            }
+        }
+        Ok(head)
+    }
+
+    /// How many commits `from` reaches and `hidden` does not; `None` past a limit or where commits are missing.
+    pub(super) fn count_missing(&self, from: &Oid, hidden: &Oid) -> Option<u64> {
+        if from == hidden {
+            return Some(0);
+        }
+        let repo = self.local();
+        let walk = repo.rev_walk([to_gix(from)?]).with_hidden([to_gix(hidden)?]).all().ok()?;
+        let mut count = 0;
+        for commit in walk.take(COUNT_LIMIT + 1) {
+            commit.ok()?;
+            count += 1;
+        }
+        (count <= COUNT_LIMIT).then_some(count as u64)
+    }
+
+    /// A merge, rebase or the like that is under way, with the commits it is about.
+    pub fn operation(&self) -> Option<Operation> {
+        use gix::state::InProgress;
+        let (kind, files): (_, &[&str]) = match self.local().state()? {
+            InProgress::Merge => (OperationKind::Merge, &["MERGE_HEAD"]),
+            InProgress::CherryPick | InProgress::CherryPickSequence => {
+                (OperationKind::CherryPick, &["CHERRY_PICK_HEAD"])
+            }
+            InProgress::Revert | InProgress::RevertSequence => (OperationKind::Revert, &["REVERT_HEAD"]),
+            InProgress::Rebase | InProgress::RebaseInteractive | InProgress::ApplyMailboxRebase => (
+                OperationKind::Rebase,
+                &[
+                    "rebase-merge/onto",
+                    "rebase-merge/orig-head",
+                    "rebase-apply/onto",
+                    "rebase-apply/orig-head",
+                ],
+            ),
+            InProgress::ApplyMailbox => (OperationKind::Am, &[]),
+            InProgress::Bisect => (OperationKind::Bisect, &[]),
+        };
+        let heads = files
+            .iter()
+            .filter_map(|name| fs::read_to_string(self.git_dir().join(name)).ok())
+            .flat_map(|text| text.lines().filter_map(|line| line.trim().parse().ok()).collect::<Vec<Oid>>())
+            .collect();
+        Some(Operation { heads, kind, extra: Extra::default() })
+    }
+
+    /// What kind of checkout this is.
+    pub fn flags(&self) -> RepoFlags {
+        let repo = self.local();
+        let config = repo.config_snapshot();
+        RepoFlags {
+            linked_worktree: self.git_dir() != self.common_dir(),
+            partial_clone: config.string("extensions.partialClone").is_some(),
+            shallow: repo.is_shallow().unwrap_or(false),
+            sparse: config.boolean("core.sparseCheckout").unwrap_or(false),
+            submodule: self.root().join(".git").is_file()
+                && self.git_dir().components().any(|part| part.as_os_str() == "modules"),
+            ..RepoFlags::default()
+        }
+    }
+
+    /// How many stashes there are: the lines of the stash's log.
+    pub fn stashes(&self) -> u64 {
+        fs::read(self.common_dir().join("logs/refs/stash")).map_or(0, |log| log.lines().count() as u64)
+    }
+
+    /// Changes when HEAD, the branch it names or the index changes.
+    pub fn moment(&self) -> Result<Moment, Error> {
+        let repo = self.local();
+        let mut head = repo.head().map_err(|why| self.failed("reading HEAD", why))?;
+        let name = head.referent_name().map(|name| name.as_bstr().to_vec());
+        let commit = head.try_peel_to_id().map_err(|why| self.failed("reading HEAD", why))?;
+        let commit = commit.and_then(|id| from_gix(id.detach()));
+        Ok(Moment { name, commit, index: self.index_stamp() })
+    }
+}
+
+/// The state of HEAD and index at one moment; equal moments had the same commit and index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moment {
+    name: Option<Vec<u8>>,
+    commit: Option<Oid>,
+    index: Option<super::index::IndexStamp>,
+}
+
+/// Whether `path` is a git directory or the file that points to one.
+pub(crate) fn is_git(path: &Path) -> bool {
+    gix::discover::is_git(path).is_ok()
+}

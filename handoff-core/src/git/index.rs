@@ -1,0 +1,302 @@
+//! The index: read in every version, split and sparse; written only to restore staged state.
+
+use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use gix::bstr::{BStr, ByteSlice as _};
+use gix::index::entry::{Flags, Mode as RawMode, Stage, Stat};
+
+use super::objects::TreeItem;
+use super::{Repo, from_gix, mode_of, raw_mode, to_gix};
+use crate::error::Error;
+use crate::path::RelPath;
+use crate::snapshot::Mode;
+
+/// The index as it was when read, with sparse directories expanded to their files.
+pub(crate) struct Index {
+    state: gix::index::State,
+    /// What the file looked like just before it was read; `None` when there was none.
+    pub stamp: Option<IndexStamp>,
+    /// Whether sparse directories were expanded.
+    pub was_sparse: bool,
+}
+
+/// Tells one index file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexStamp {
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+}
+
+/// One entry of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexItem {
+    pub item: TreeItem,
+    pub intent_to_add: bool,
+    pub assume_unchanged: bool,
+    pub skip_worktree: bool,
+}
+
+/// What the index says about one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StagedItem {
+    /// Nothing.
+    Absent,
+    /// This file.
+    Item(TreeItem),
+    /// `git add -N`.
+    IntentToAdd,
+    /// A conflict.
+    Unmerged,
+}
+
+/// One wanted change of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexChange {
+    pub path: RelPath,
+    /// The change is made only where the index says this.
+    pub expected: StagedItem,
+    /// What it shall say; never `Unmerged`.
+    pub wanted: StagedItem,
+}
+
+impl Repo {
+    /// What the index file looks like now.
+    pub fn index_stamp(&self) -> Option<IndexStamp> {
+        let meta = fs::symlink_metadata(self.shared_index_path()).ok()?;
+        Some(IndexStamp { inode: meta.ino(), size: meta.size(), mtime: (meta.mtime(), meta.mtime_nsec()) })
+    }
+
+    fn shared_index_path(&self) -> std::path::PathBuf {
+        self.git_dir().join("index")
+    }
+
+    fn read_index(&self) -> Result<gix::index::File, Error> {
+        // As git itself, the trailing checksum is not computed: it costs as much as all the rest of reading, and
+        // the parser refuses what is not an index.
+        gix::index::File::at_or_default(self.shared_index_path(), self.hash_kind(), true, Default::default())
+            .map_err(|why| self.failed("reading the index", why))
+    }
+
+    /// Reads the index. Takes no lock: git replaces the file as a whole, so what is read is always one state.
+    pub fn index(&self) -> Result<Index, Error> {
+        let stamp = self.index_stamp();
+        let (mut state, _) = self.read_index()?.into_parts();
+        let was_sparse = state.is_sparse();
+        if was_sparse {
+            self.expand(&mut state)?;
+        }
+        Ok(Index { state, stamp, was_sparse })
+    }
+
+    /// Replaces each sparse directory by the files of its tree, marked skip-worktree as git would mark them.
+    fn expand(&self, state: &mut gix::index::State) -> Result<(), Error> {
+        let repo = self.local();
+        let mut found = Vec::new();
+        for entry in state.entries().iter().filter(|entry| entry.mode.is_sparse()) {
+            let mut prefix = entry.path(state).trim_end_with(|c| c == '/').to_vec();
+            self.tree_files(&repo, entry.id, &mut prefix, &mut |path, mode, id| {
+                found.push((path.to_vec(), mode, id.to_owned()));
+            })?;
+        }
+        state.remove_entries(|_, _, entry| entry.mode.is_sparse());
+        for (path, mode, id) in found {
+            let mode = RawMode::from_bits_truncate(raw_mode(&mode_of(mode)));
+            state.dangerously_push_entry(
+                Stat::default(),
+                id,
+                Flags::EXTENDED | Flags::SKIP_WORKTREE,
+                mode,
+                path.as_bstr(),
+            );
+        }
+        state.sort_entries();
+        // The cached tree counts sparse directories as one entry, so its counts no longer fit.
+        state.remove_tree();
+        Ok(())
+    }
+
+    /// Changes index entries under git's own `index.lock`, each only where the present entry is as expected.
+    /// Returns for each whether it was made. The cached tree is dropped, because it would say that the old
+    /// tree is still what is staged.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when the lock is held by somebody else for two seconds.
+    pub fn write_index(&self, changes: &[IndexChange]) -> Result<Vec<bool>, Error> {
+        let path = self.shared_index_path();
+        let lock = gix::lock::File::acquire_to_update_resource(
+            &path,
+            gix::lock::acquire::Fail::AfterDurationWithBackoff(Duration::from_secs(2)),
+            None,
+            0o644,
+        );
+        let mut lock = match lock {
+            Ok(lock) => lock,
+            Err(_) if path.with_extension("lock").exists() => {
+                return Err(Error::Busy { path: self.root().to_owned() });
+            }
+            Err(why) => return Err(self.failed("locking the index", why)),
+        };
+        // Read under the lock, so that nothing comes between the comparison and the change.
+        let mut file = self.read_index()?;
+        let mut done = Vec::with_capacity(changes.len());
+        let mut edits = Vec::new();
+        for change in changes {
+            let fits =
+                staged_in(&file, &change.path) == change.expected && change.wanted != StagedItem::Unmerged;
+            done.push(fits);
+            if fits && change.expected != change.wanted {
+                edits.push(change);
+            }
+        }
+        if edits.is_empty() {
+            return Ok(done);
+        }
+        let mut paths: Vec<&[u8]> = edits.iter().map(|change| change.path.as_bytes()).collect();
+        paths.sort_unstable();
+        let affected = |path: &BStr| paths.binary_search(&path.as_bytes()).is_ok();
+        file.remove_entries(|_, path, _| affected(path));
+        for change in edits {
+            let (item, flags) = match &change.wanted {
+                StagedItem::Item(item) => (item.clone(), Flags::empty()),
+                StagedItem::IntentToAdd => {
+                    let empty = self
+                        .blob_oid(b"")
+                        .ok_or_else(|| self.failed("writing the index", "no empty blob"))?;
+                    (TreeItem { mode: Mode::Regular, oid: empty }, Flags::EXTENDED | Flags::INTENT_TO_ADD)
+                }
+                StagedItem::Absent | StagedItem::Unmerged => continue,
+            };
+            let Some(id) = to_gix(&item.oid) else { continue };
+            let mode = RawMode::from_bits_truncate(raw_mode(&item.mode));
+            // A zeroed stat makes git look at the file once, instead of believing us.
+            file.dangerously_push_entry(Stat::default(), id, flags, mode, change.path.as_bytes().as_bstr());
+        }
+        file.sort_entries();
+        file.remove_tree();
+        let mut buffer = Vec::new();
+        file.write_to(&mut buffer, Default::default())
+            .map_err(|why| self.failed("writing the index", why))?;
+        std::io::Write::write_all(&mut lock, &buffer).map_err(|why| Error::io("writing", &path, why))?;
+        lock.commit().map_err(|why| self.failed("replacing the index", why))?;
+        Ok(done)
+    }
+}
+
+fn staged_in(state: &gix::index::State, path: &RelPath) -> StagedItem {
+    let path = path.as_bytes().as_bstr();
+    let found = state.entry_by_path_and_stage(path, Stage::Unconflicted);
+    match found {
+        Some(entry) if entry.flags.contains(Flags::INTENT_TO_ADD) => StagedItem::IntentToAdd,
+        Some(entry) => match from_gix(entry.id) {
+            Some(oid) => StagedItem::Item(TreeItem { mode: mode_of(entry.mode.bits()), oid }),
+            None => StagedItem::Absent,
+        },
+        None if [Stage::Base, Stage::Ours, Stage::Theirs]
+            .iter()
+            .any(|stage| state.entry_by_path_and_stage(path, *stage).is_some()) =>
+        {
+            StagedItem::Unmerged
+        }
+        None => StagedItem::Absent,
+    }
+}
+
+/// A name in one directory of the index: the stages of a file, or the entries below a directory.
+pub(super) struct Child {
+    pub name: Vec<u8>,
+    pub range: Range<usize>,
+    pub is_dir: bool,
+}
+
+impl Index {
+    /// The names of the directory whose entries are `range` and whose path, with its slash, is `prefix_len` long;
+    /// sorted by name alone, where the index sorts directories as if their names ended in a slash. A file and a
+    /// directory may have one name while a conflict is open.
+    pub(super) fn children(&self, range: Range<usize>, prefix_len: usize) -> Vec<Child> {
+        let state = &self.state;
+        let mut out: Vec<Child> = Vec::new();
+        let mut sorted = true;
+        let mut at = range.start;
+        while at < range.end {
+            let Some(entry) = state.entries().get(at) else { break };
+            let rest = entry.path(state).get(prefix_len..).unwrap_or_default();
+            let (name, is_dir) = match rest.find_byte(b'/') {
+                Some(slash) => (rest.get(..slash).unwrap_or_default().to_vec(), true),
+                None => (rest.to_vec(), false),
+            };
+            let end = child_end(state, at..range.end, prefix_len, &name, is_dir);
+            sorted &= out.last().is_none_or(|last| last.name < name);
+            out.push(Child { name, range: at..end, is_dir });
+            at = end;
+        }
+        if !sorted {
+            out.sort_by(|a, b| a.name.cmp(&b.name).then(a.is_dir.cmp(&b.is_dir)));
+        }
+        out
+    }
+
+    pub(super) fn state(&self) -> &gix::index::State {
+        &self.state
+    }
+
+    /// What the index says about `path`.
+    pub fn staged(&self, path: &RelPath) -> StagedItem {
+        staged_in(&self.state, path)
+    }
+
+    /// Whether anything is tracked at `path` or below it.
+    pub fn tracks(&self, path: &RelPath) -> bool {
+        let bytes = path.as_bytes().as_bstr();
+        self.state.path_is_directory(bytes) || self.staged(path) != StagedItem::Absent
+    }
+
+    /// The entry at position `at` of the sorted index.
+    pub fn item(&self, at: usize) -> Option<IndexItem> {
+        let entry = self.state.entries().get(at)?;
+        Some(IndexItem {
+            item: TreeItem { mode: mode_of(entry.mode.bits()), oid: from_gix(entry.id)? },
+            intent_to_add: entry.flags.contains(Flags::INTENT_TO_ADD),
+            assume_unchanged: entry.flags.contains(Flags::ASSUME_VALID),
+            skip_worktree: entry.flags.contains(Flags::SKIP_WORKTREE),
+        })
+    }
+
+    /// The conflict stages at `path`: number and what each holds.
+    pub fn stages(&self, path: &RelPath) -> Vec<(u8, TreeItem)> {
+        let path = path.as_bytes().as_bstr();
+        [(1, Stage::Base), (2, Stage::Ours), (3, Stage::Theirs)]
+            .into_iter()
+            .filter_map(|(number, stage)| {
+                let entry = self.state.entry_by_path_and_stage(path, stage)?;
+                Some((number, TreeItem { mode: mode_of(entry.mode.bits()), oid: from_gix(entry.id)? }))
+            })
+            .collect()
+    }
+}
+
+/// Where the entries of the child `name` end, which start at `range.start`. A directory's are found by halving,
+/// the stages of a file one by one.
+fn child_end(
+    state: &gix::index::State,
+    range: Range<usize>,
+    prefix: usize,
+    name: &[u8],
+    is_dir: bool,
+) -> usize {
+    let entries = state.entries().get(range.clone()).unwrap_or_default();
+    let belongs = |entry: &gix::index::Entry| {
+        let rest = entry.path(state).get(prefix..).unwrap_or_default();
+        rest.starts_with(name)
+            && if is_dir { rest.get(name.len()) == Some(&b'/') } else { rest.len() == name.len() }
+    };
+    let count = if is_dir {
+        entries.partition_point(belongs)
+    } else {
+        entries.iter().take(4).take_while(|entry| belongs(entry)).count()
+    };
+    range.start + count.max(1)
+}

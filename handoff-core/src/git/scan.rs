@@ -1,0 +1,528 @@
+//! One pass over the work tree, merged with the index: which paths may differ from what is staged, and which
+//! are new. Reads directories and stat data, never contents; the stat data of the index is believed only
+//! under git's racy rule (git's `Documentation/technical/racy-git`).
+//!
+//! Directories are a work queue over all cores; each is listed once, by handle, and only tracked names and new
+//! files are looked at. That is about half the work of git's two passes.
+
+use std::ffi::CString;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use gix::bstr::ByteSlice as _;
+use gix::index::entry::{Flags, Stat as IndexStat};
+use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags};
+
+use super::index::Child;
+use super::{Ignores, Index, Repo};
+use crate::error::Error;
+use crate::path::RelPath;
+use crate::progress::{Control, Phase};
+
+/// What to look for.
+pub(crate) struct ScanOptions<'a> {
+    pub control: &'a Control,
+    /// When to stop with what is there.
+    pub deadline: Option<Instant>,
+}
+
+/// Everything found, in order of path.
+pub(crate) struct Scanned {
+    pub paths: Vec<ScannedPath>,
+    /// The deadline passed; `paths` is not everything.
+    pub cut: bool,
+}
+
+/// A path that may be changed.
+#[derive(Debug)]
+pub(crate) struct ScannedPath {
+    pub path: RelPath,
+    /// Position of its first index entry; `None` for a path that is not tracked.
+    pub index: Option<usize>,
+    pub found: Found,
+}
+
+/// What is on disk.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing.
+    Absent,
+    /// A file that is new, or whose stat data does not prove it unchanged.
+    File(FoundStat),
+    /// Likewise a symlink.
+    Symlink(FoundStat),
+    /// A directory where a file is tracked.
+    Dir,
+    /// A pipe, socket or device.
+    Special,
+    /// A tracked submodule; whether a repository is checked out there.
+    Submodule { present: bool },
+    /// An untracked directory that is a repository of its own.
+    NestedRepo,
+    /// A directory or file that could not be looked at.
+    Unreadable(io::Error),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundStat {
+    pub size: u64,
+    pub executable: bool,
+}
+
+impl Repo {
+    /// Walks the work tree.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; an unreadable root. Anything below the root is data.
+    pub fn scan(&self, index: &Index, options: &ScanOptions<'_>) -> Result<Scanned, Error> {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
+        let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(self.root(), open, OpenMode::empty())
+            .map_err(|why| Error::io("opening", self.root(), why))?;
+        let entries = index.state().entries().len();
+        let queue =
+            Queue::new(Job { prefix: Vec::new(), range: 0..entries, parent: None, name: CString::default() });
+        let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let shared = Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy };
+        let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
+        let mut ignores = Vec::new();
+        for _ in 0..threads {
+            ignores.push(self.ignores(index)?);
+        }
+        let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = ignores
+                .into_iter()
+                .map(|ignores| {
+                    let (shared, meter) = (&shared, &meter);
+                    scope.spawn(move || {
+                        Worker { shared, ignores, out: Vec::new(), path: Vec::new() }.work(meter)
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut paths = Vec::new();
+        for outcome in outcomes {
+            paths.append(&mut outcome?);
+        }
+        paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Scanned { paths, cut: queue.is_cut() })
+    }
+}
+
+/// A directory to list.
+struct Job {
+    /// Its path with a slash behind it; empty for the root.
+    prefix: Vec<u8>,
+    /// The index entries below it.
+    range: Range<usize>,
+    parent: Option<Arc<OwnedFd>>,
+    name: CString,
+}
+
+struct Queue {
+    state: Mutex<QueueState>,
+    more: Condvar,
+}
+
+struct QueueState {
+    // Last in, first out: depth first keeps few directory handles open.
+    jobs: Vec<Job>,
+    active: usize,
+    stop: bool,
+    cut: bool,
+}
+
+impl Queue {
+    fn new(first: Job) -> Self {
+        let state = QueueState { jobs: vec![first], active: 0, stop: false, cut: false };
+        Self { state: Mutex::new(state), more: Condvar::new() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job, or `None` when all is done. The caller must call `finished` after each job.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.stop {
+                return None;
+            }
+            if let Some(job) = state.jobs.pop() {
+                state.active += 1;
+                return Some(job);
+            }
+            if state.active == 0 {
+                self.more.notify_all();
+                return None;
+            }
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn finished(&self, children: &mut Vec<Job>) {
+        let mut state = self.lock();
+        state.active -= 1;
+        let added = children.len();
+        state.jobs.append(children);
+        if added > 0 || state.active == 0 {
+            self.more.notify_all();
+        }
+    }
+
+    fn stop(&self, cut: bool) {
+        let mut state = self.lock();
+        state.stop = true;
+        state.cut |= cut;
+        self.more.notify_all();
+    }
+
+    fn is_cut(&self) -> bool {
+        self.lock().cut
+    }
+}
+
+struct Shared<'a> {
+    repo: &'a Repo,
+    index: &'a Index,
+    options: &'a ScanOptions<'a>,
+    queue: &'a Queue,
+    root: Arc<OwnedFd>,
+    stat: gix::index::entry::stat::Options,
+}
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    ignores: Ignores,
+    out: Vec<ScannedPath>,
+    /// Scratch space for the path at hand.
+    path: Vec<u8>,
+}
+
+/// A name in one directory of the work tree.
+struct Listed {
+    name: CString,
+    kind: FileType,
+}
+
+impl Worker<'_> {
+    fn work(mut self, meter: &Mutex<crate::progress::Meter<'_>>) -> Result<Vec<ScannedPath>, Error> {
+        let mut children = Vec::new();
+        while let Some(job) = self.shared.queue.next() {
+            let names = self.directory(&job, &mut children);
+            self.shared.queue.finished(&mut children);
+            let step = {
+                let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+                meter.step(names, 0, Some(&job.prefix.as_bstr()))
+            };
+            if let Err(cancelled) = step {
+                self.shared.queue.stop(false);
+                return Err(cancelled);
+            }
+            if self.shared.options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.shared.queue.stop(true);
+            }
+        }
+        Ok(self.out)
+    }
+
+    fn push(&mut self, index: Option<usize>, found: Found) {
+        self.out.push(ScannedPath { path: RelPath::new(self.path.as_slice()), index, found });
+    }
+
+    /// Sets the scratch path to `name` in the directory `prefix`.
+    fn at(&mut self, prefix: &[u8], name: &[u8]) {
+        self.path.clear();
+        self.path.extend_from_slice(prefix);
+        self.path.extend_from_slice(name);
+    }
+
+    /// Lists one directory; returns how many names it has.
+    fn directory(&mut self, job: &Job, children: &mut Vec<Job>) -> u64 {
+        let opened = match &job.parent {
+            None => Ok(Arc::clone(&self.shared.root)),
+            Some(parent) => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                rustix::fs::openat(&**parent, &*job.name, flags, OpenMode::empty()).map(Arc::new)
+            }
+        };
+        let listed = opened.and_then(|dir| Ok((list(&dir)?, dir)));
+        let (mut listed, dir) = match listed {
+            Ok(found) => found,
+            // It went away between being listed and being opened: so did all that is tracked in it.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                self.all_absent(job.range.clone());
+                return 0;
+            }
+            Err(why) => {
+                self.path.clear();
+                self.path.extend_from_slice(&job.prefix);
+                self.push(None, Found::Unreadable(why.into()));
+                self.all_unreadable(job.range.clone(), why.into());
+                return 0;
+            }
+        };
+        let is_root = job.parent.is_none();
+        let has_git = listed.iter().any(|listed| listed.name.as_bytes() == b".git");
+        if has_git && !is_root && job.range.is_empty() && self.is_repository(&job.prefix) {
+            self.path.clear();
+            self.path.extend_from_slice(&job.prefix);
+            self.push(None, Found::NestedRepo);
+            return 1;
+        }
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let count = listed.len() as u64;
+        let mut tracked =
+            self.shared.index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
+        for item in listed {
+            let name = item.name.as_bytes();
+            while let Some(missing) = tracked.next_if(|child| child.name.as_slice() < name) {
+                self.absent(job, &missing);
+            }
+            let mut any = false;
+            while let Some(child) = tracked.next_if(|child| child.name.as_slice() == name) {
+                any = true;
+                self.tracked(job, &dir, &item, &child, children);
+            }
+            if !any && !is_git_name(name, self.shared.repo.ignores_case()) {
+                self.untracked(job, &dir, item, children);
+            }
+        }
+        for missing in tracked {
+            self.absent(job, &missing);
+        }
+        count
+    }
+
+    fn is_repository(&self, prefix: &[u8]) -> bool {
+        let path = self.shared.repo.root().join(super::os_path(prefix)).join(".git");
+        gix::discover::is_git(&path).is_ok()
+    }
+
+    fn absent(&mut self, job: &Job, child: &Child) {
+        if child.is_dir {
+            return self.all_absent(child.range.clone());
+        }
+        self.at(&job.prefix, &child.name);
+        self.absent_entry(child.range.start);
+    }
+
+    /// Reports one tracked path that is not there, unless it is not meant to be.
+    fn absent_entry(&mut self, at: usize) {
+        let Some(entry) = self.shared.index.state().entries().get(at) else { return };
+        if entry.flags.contains(Flags::SKIP_WORKTREE) {
+            return;
+        }
+        if entry.mode.is_submodule() {
+            return self.push(Some(at), Found::Submodule { present: false });
+        }
+        self.push(Some(at), Found::Absent);
+    }
+
+    fn all_absent(&mut self, range: Range<usize>) {
+        self.each_path(range, |worker, at| worker.absent_entry(at));
+    }
+
+    fn all_unreadable(&mut self, range: Range<usize>, why: io::Error) {
+        self.each_path(range, |worker, at| {
+            let why =
+                why.raw_os_error().map_or_else(|| io::Error::from(why.kind()), io::Error::from_raw_os_error);
+            worker.push(Some(at), Found::Unreadable(why));
+        });
+    }
+
+    /// Calls `report` for each path of the index range once, with the scratch path set.
+    fn each_path(&mut self, range: Range<usize>, report: impl Fn(&mut Self, usize)) {
+        let state = self.shared.index.state();
+        let mut last: Option<&[u8]> = None;
+        for at in range {
+            let Some(entry) = state.entries().get(at) else { break };
+            let path = entry.path(state).as_bytes();
+            if last.replace(path) != Some(path) {
+                self.path.clear();
+                self.path.extend_from_slice(path);
+                report(self, at);
+            }
+        }
+    }
+
+    /// A name that is tracked, as a file or as a directory.
+    fn tracked(
+        &mut self,
+        job: &Job,
+        dir: &Arc<OwnedFd>,
+        item: &Listed,
+        child: &Child,
+        children: &mut Vec<Job>,
+    ) {
+        let name = child.name.as_slice();
+        if child.is_dir {
+            match self.kind(dir, item) {
+                Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
+                // Something else is where the directory was: its files are gone, and the thing is new.
+                Ok(kind) => {
+                    self.all_absent(child.range.clone());
+                    self.at(&job.prefix, name);
+                    self.new_file(dir, item, kind);
+                }
+                Err(_) => self.all_absent(child.range.clone()),
+            }
+            return;
+        }
+        self.at(&job.prefix, name);
+        let at = child.range.start;
+        let Some(entry) = self.shared.index.state().entries().get(at) else { return };
+        let stat = match rustix::fs::statat(&**dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::NOENT) => return self.absent_entry(at),
+            Err(why) => return self.push(Some(at), Found::Unreadable(why.into())),
+        };
+        let found = FoundStat { size: stat.st_size as u64, executable: stat.st_mode & 0o100 != 0 };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if entry.mode.is_submodule() => {
+                let present = self.shared.repo.root().join(super::os_path(&self.path)).join(".git");
+                self.push(Some(at), Found::Submodule { present: gix::discover::is_git(&present).is_ok() });
+            }
+            FileType::Directory => {
+                self.push(Some(at), Found::Dir);
+                let next = self.job(job, dir, item, 0..0);
+                self.enter_untracked(next, children);
+            }
+            FileType::RegularFile => {
+                if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
+                    self.push(Some(at), Found::File(found));
+                }
+            }
+            FileType::Symlink => {
+                if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
+                    self.push(Some(at), Found::Symlink(found));
+                }
+            }
+            _ => self.push(Some(at), Found::Special),
+        }
+    }
+
+    /// Whether the index's stat data proves that the file is as staged.
+    fn is_unchanged(&self, entry: &gix::index::Entry, stat: &rustix::fs::Stat) -> bool {
+        if entry.stage_raw() != 0 || entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return false;
+        }
+        let raw = entry.mode.bits();
+        let kind_fits = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => raw == 0o120000,
+            FileType::RegularFile => {
+                raw & 0o170000 == 0o100000 || (raw == 0o120000 && !self.shared.repo.has_symlinks())
+            }
+            _ => false,
+        };
+        let mode_fits = !self.shared.repo.trusts_mode()
+            || raw & 0o170000 != 0o100000
+            || (stat.st_mode & 0o100 != 0) == (raw & 0o100 != 0);
+        let timestamp = self.shared.index.state().timestamp();
+        kind_fits
+            && mode_fits
+            && entry.stat.matches(&index_stat(stat), self.shared.stat)
+            && !entry.stat.is_racy(timestamp, self.shared.stat)
+    }
+
+    fn kind(&self, dir: &OwnedFd, item: &Listed) -> rustix::io::Result<FileType> {
+        if item.kind != FileType::Unknown {
+            return Ok(item.kind);
+        }
+        let stat = rustix::fs::statat(dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    fn job(&self, job: &Job, dir: &Arc<OwnedFd>, item: &Listed, range: Range<usize>) -> Job {
+        let mut prefix = Vec::with_capacity(job.prefix.len() + item.name.as_bytes().len() + 1);
+        prefix.extend_from_slice(&job.prefix);
+        prefix.extend_from_slice(item.name.as_bytes());
+        prefix.push(b'/');
+        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.clone() }
+    }
+
+    fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed, children: &mut Vec<Job>) {
+        self.at(&job.prefix, item.name.as_bytes());
+        match self.kind(dir, &item) {
+            Ok(FileType::Directory) => {
+                let next = self.job(job, dir, &item, 0..0);
+                self.enter_untracked(next, children);
+            }
+            Ok(kind) => self.new_file(dir, &item, kind),
+            Err(rustix::io::Errno::NOENT) => {}
+            Err(why) => self.push(None, Found::Unreadable(why.into())),
+        }
+    }
+
+    /// Queues a directory in which nothing is tracked, unless it is ignored. The scratch path is the directory's.
+    fn enter_untracked(&mut self, next: Job, children: &mut Vec<Job>) {
+        match self.ignores.is_ignored(&self.path, true) {
+            Ok(true) => {}
+            Ok(false) => children.push(next),
+            Err(why) => self.push(None, Found::Unreadable(why)),
+        }
+    }
+
+    /// Reports a file that is not tracked, unless it is ignored. The scratch path is the file's.
+    fn new_file(&mut self, dir: &OwnedFd, item: &Listed, kind: FileType) {
+        match self.ignores.is_ignored(&self.path, false) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(why) => return self.push(None, Found::Unreadable(why)),
+        }
+        if !matches!(kind, FileType::RegularFile | FileType::Symlink) {
+            return self.push(None, Found::Special);
+        }
+        match rustix::fs::statat(dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let found = FoundStat { size: stat.st_size as u64, executable: stat.st_mode & 0o100 != 0 };
+                match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::RegularFile => self.push(None, Found::File(found)),
+                    FileType::Symlink => self.push(None, Found::Symlink(found)),
+                    _ => self.push(None, Found::Special),
+                }
+            }
+            Err(rustix::io::Errno::NOENT) => {}
+            Err(why) => self.push(None, Found::Unreadable(why.into())),
+        }
+    }
+}
+
+fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
+    name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
+}
+
+fn list(dir: &OwnedFd) -> rustix::io::Result<Vec<Listed>> {
+    let mut out = Vec::new();
+    // A second handle, because reading a directory moves its offset and the handle itself is shared.
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes() != b"." && name.to_bytes() != b".." {
+            out.push(Listed { name: name.to_owned(), kind: entry.file_type() });
+        }
+    }
+    Ok(out)
+}
+
+/// The parts of a stat that the index keeps, cut to 32 bits as git cuts them.
+fn index_stat(stat: &rustix::fs::Stat) -> IndexStat {
+    use gix::index::entry::stat::Time;
+    IndexStat {
+        mtime: Time { secs: stat.st_mtime as u32, nsecs: stat.st_mtime_nsec as u32 },
+        ctime: Time { secs: stat.st_ctime as u32, nsecs: stat.st_ctime_nsec as u32 },
+        dev: stat.st_dev as u32,
+        ino: stat.st_ino as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size: stat.st_size as u32,
+    }
+}
