@@ -1,18 +1,39 @@
 //! The only code that opens paths below a root. Every read, write, delete, chmod and undo of a work tree goes
 //! through directory handles from here, so that no symlink on the way is ever followed and no git directory
 //! is ever entered, whatever somebody else does to the tree meanwhile.
+//!
+//! Every directory is reached component by component from the root's handle; each one is refused when it is a
+//! known git directory by device and inode, whatever its name, or when it holds a `.git` of its own. On Linux
+//! the kernel's `openat2` also guarantees that a lookup stays beneath the root; elsewhere, and where a sandbox
+//! forbids that call, each component is opened with `O_NOFOLLOW`, which gives the same result with more calls.
+//!
+//! **What a handle promises.** A [`Dir`] is a directory's identity, not its name. A directory that is renamed
+//! after it was opened is still the one that was judged, so work on it lands in what was inside the root at
+//! that moment, and never in anything that was outside, such as the target of a link put in its place. Somebody
+//! who may rename directories out of the root could move single files just as well. [`Root::dir`] therefore
+//! never hands out a cached handle without looking the path up anew: when the path leads elsewhere by now, the
+//! handle is dropped and the path is judged again.
 
-use std::fs::File;
+mod cache;
+mod dir;
+mod errno;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+mod portable;
+mod root;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
 
-use crate::error::Error;
+use rustix::fs::FileType;
 
-/// A work tree opened by handle.
-pub(crate) struct Root {}
+use crate::path::PathFault;
 
-/// A directory below a [`Root`], opened by handle.
-pub(crate) struct Dir {}
+pub(crate) use dir::Dir;
+pub(crate) use errno::errno_name;
+pub(crate) use root::Root;
 
 /// What `lstat` says, as far as we care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +58,41 @@ pub(crate) enum Kind {
     Special,
 }
 
+/// Device and inode: what makes two handles the same directory.
+type Identity = (u64, u64);
+
+/// Directories that are never entered.
+type GitDirs = HashSet<Identity>;
+
+impl Stat {
+    fn identity(&self) -> Identity {
+        (self.device, self.inode)
+    }
+}
+
+impl From<rustix::fs::Stat> for Stat {
+    // The fields' types differ between systems; every value fits the type it is cast to.
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+    fn from(stat: rustix::fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode as _) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Dir,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Special,
+        };
+        Self {
+            kind,
+            size: stat.st_size as u64,
+            mode: stat.st_mode as u32 & 0o7777,
+            links: stat.st_nlink as u64,
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        }
+    }
+}
+
 /// Why a path cannot be reached. `reason()` is the stable word of reports.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -50,95 +106,28 @@ pub(crate) enum Refusal {
     ParentIsFile,
     /// A component on the way does not exist.
     Missing,
+    /// The path itself is one that no root opens, such as one with `..` in it.
+    Path(PathFault),
     Io(io::Error),
 }
 
-impl Root {
-    /// Opens the work tree at `path`. `git_dirs` are directories that must never be entered, by device and inode
-    /// (git dir, common dir); `.git` names are refused besides.
-    pub fn open(path: &Path, git_dirs: &[PathBuf]) -> Result<Self, Error> {
-        todo!()
-    }
-    /// The root itself.
-    pub fn top(&self) -> &Dir {
-        todo!()
-    }
-    /// The directory `path` (components joined by `/`; empty = the root), no symlink on the way, cached handles.
-    pub fn dir(&self, path: &[u8]) -> Result<Dir, Refusal> {
-        todo!()
-    }
-    /// Like [`dir`](Self::dir), making missing directories (0777 & !umask); each one made is pushed to `made`, outermost first.
-    pub fn dir_create(&self, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<Dir, Refusal> {
-        todo!()
+impl Refusal {
+    /// The stable word. For `Io` it is `io_error`, and [`errno_name`] of the error says more.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::ParentIsSymlink => "parent_is_symlink",
+            Self::ParentIsGitDir => "parent_is_git_dir",
+            Self::ParentIsSubmodule => "parent_is_submodule",
+            Self::ParentIsFile => "parent_is_file",
+            Self::Missing => "parent_missing",
+            Self::Path(fault) => fault.reason(),
+            Self::Io(_) => "io_error",
+        }
     }
 }
 
-impl Dir {
-    /// Opens a directory that is no work tree (the journal's), refusing a symlink as the last component.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        todo!()
-    }
-    /// `lstat` of `name`; `None` when it does not exist.
-    pub fn stat(&self, name: &[u8]) -> io::Result<Option<Stat>> {
-        todo!()
-    }
-    /// `fstat` of the directory itself.
-    pub fn own_stat(&self) -> io::Result<Stat> {
-        todo!()
-    }
-    /// Opens a regular file for reading; never blocks on a pipe, never follows a symlink.
-    pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
-        todo!()
-    }
-    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        todo!()
-    }
-    /// Names in the directory without `.` and `..`, unsorted.
-    pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
-        todo!()
-    }
-    /// A new file for writing (`O_EXCL`), permission bits `mode` & !umask.
-    pub fn create_new(&self, name: &[u8], mode: u32) -> io::Result<File> {
-        todo!()
-    }
-    pub fn symlink(&self, name: &[u8], target: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    pub fn mkdir(&self, name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    /// Opens a sub-directory, no symlink.
-    pub fn subdir(&self, name: &[u8]) -> io::Result<Dir> {
-        todo!()
-    }
-    /// Renames `name` to `to`/`to_name`, which must not exist (`EEXIST` else).
-    pub fn rename_new(&self, name: &[u8], to: &Dir, to_name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    /// Exchanges two existing names at once. `Ok(false)` where the file system cannot; nothing was done then.
-    pub fn exchange(&self, name: &[u8], other: &Dir, other_name: &[u8]) -> io::Result<bool> {
-        todo!()
-    }
-    /// Renames over whatever file is there; the fall-back where `exchange` is missing.
-    pub fn rename_over(&self, name: &[u8], to: &Dir, to_name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    /// Gives an existing file a second name (for keeping a pre-image before `rename_over`).
-    pub fn hard_link(&self, name: &[u8], to: &Dir, to_name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    pub fn remove_file(&self, name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    /// Removes an empty directory.
-    pub fn remove_dir(&self, name: &[u8]) -> io::Result<()> {
-        todo!()
-    }
-    /// Makes the directory's entries durable.
-    pub fn sync(&self) -> io::Result<()> {
-        todo!()
-    }
-    pub fn try_clone(&self) -> io::Result<Dir> {
-        todo!()
+impl From<rustix::io::Errno> for Refusal {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Io(errno.into())
     }
 }

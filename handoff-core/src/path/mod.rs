@@ -7,6 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod alias;
+mod check;
+
+pub(crate) use check::{PathFault, PathLimits, Platform, check_component};
+
 /// A path below a repository's root, as bytes with `/` between components.
 ///
 /// A value of this type may come from a hostile manifest and promises nothing until [`check`](Self::check)
