@@ -116,7 +116,7 @@ fn build(git: &Path) -> Result<(), String> {
     make.args(
         ["CURL", "EXPAT", "GETTEXT", "OPENSSL", "PERL", "PYTHON", "TCLTK"].map(|part| format!("NO_{part}=1")),
     );
-    make.args(["INSTALL_SYMLINKS=1", "-s", "install"]);
+    make.args(["CFLAGS=-O1", "INSTALL_SYMLINKS=1", "-s", "install"]);
     run(&mut make)?;
     // The sources are large and have done their duty.
     std::fs::remove_dir_all(&scratch).map_err(|why| format!("removing {}: {why}", scratch.display()))
