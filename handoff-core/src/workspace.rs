@@ -1,40 +1,99 @@
 //! A workspace: the set of checkouts on this machine that belong together.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::git::Repo;
 
-/// The checkouts that are captured from, or applied to, together. Each is one git work tree; opening is
-/// cheap and reads only what is needed to find it.
+/// The checkouts that are captured from, or applied to, together. Each is one git work tree; making a
+/// workspace only finds them and reads no content.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # std::process::Command::new("git").args(["init", "-q"]).arg(dir.path().join("app")).status()?;
+/// # let app = dir.path().join("app");
+/// let workspace = handoff_core::Workspace::new([&app])?;
+/// assert_eq!(workspace.repos()[0].name, "app");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Workspace {
     repos: Vec<WorkspaceRepo>,
 }
 
 /// One checkout of a [`Workspace`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkspaceRepo {
     /// The logical name: the directory's own name, made unique within the workspace.
     pub name: String,
-    /// The root of the work tree, absolute, with symlinks resolved.
+    /// The root of the work tree: absolute, symlinks resolved.
     pub root: PathBuf,
 }
 
 impl Workspace {
-    /// The workspace of the repositories that `roots` are in. A directory below a root stands for its repository;
-    /// naming one repository twice is the same as once.
+    /// The workspace of the repositories that `roots` are in. A directory below a root stands for its whole
+    /// repository; naming one repository twice is the same as once.
     ///
     /// # Errors
     /// [`Error::NotARepository`] and [`Error::BareRepository`] name the directory; [`Error::UnsafeWorkspace`]
-    /// where the work tree is `/` or the home directory; [`Error::InvalidArgument`] when `roots` is empty.
+    /// where the work tree is `/` or the home directory (see [`Self::new_anywhere`]);
+    /// [`Error::InvalidArgument`] when `roots` is empty.
     pub fn new<P: AsRef<Path>>(roots: impl IntoIterator<Item = P>) -> Result<Self, Error> {
-        let _ = roots;
-        Err(Error::Cancelled)
+        let workspace = Self::new_anywhere(roots)?;
+        for repo in &workspace.repos {
+            if let Some(what) = too_wide(&repo.root) {
+                return Err(Error::UnsafeWorkspace { path: repo.root.clone(), what });
+            }
+        }
+        Ok(workspace)
+    }
+
+    /// Like [`new`](Self::new), also for a work tree at `/` or in the home directory, which hold far more than
+    /// one project: only for callers whose user asked for exactly that.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), without [`Error::UnsafeWorkspace`].
+    pub fn new_anywhere<P: AsRef<Path>>(roots: impl IntoIterator<Item = P>) -> Result<Self, Error> {
+        let mut found = BTreeSet::new();
+        for root in roots {
+            found.insert(Repo::discover(root.as_ref())?.root().to_owned());
+        }
+        if found.is_empty() {
+            return Err(Error::InvalidArgument {
+                argument: "roots",
+                why: "is empty; name at least one directory".into(),
+            });
+        }
+        let mut taken = BTreeSet::new();
+        let mut repos: Vec<_> = found
+            .into_iter()
+            .map(|root| {
+                let base = root.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+                let mut name = base.clone();
+                let mut number = 2;
+                while !taken.insert(name.clone()) {
+                    name = format!("{base}-{number}");
+                    number += 1;
+                }
+                WorkspaceRepo { name, root }
+            })
+            .collect();
+        repos.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { repos })
     }
 
     /// The checkouts, in order of name.
     pub fn repos(&self) -> &[WorkspaceRepo] {
         &self.repos
     }
+}
+
+fn too_wide(root: &Path) -> Option<&'static str> {
+    if root.parent().is_none() {
+        return Some("the root of the file system");
+    }
+    let home = std::env::home_dir()?.canonicalize().ok()?;
+    (home == root).then_some("the home directory")
 }

@@ -1,11 +1,32 @@
 //! Capture: the uncommitted state of a workspace as a [`Snapshot`], writing nothing anywhere.
 
-use std::time::Duration;
+mod limits;
+mod plan;
+mod read;
+mod scan;
 
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use self::read::{Outcome, Reader, Stop, omission};
+use self::scan::{Candidate, candidates};
 use crate::error::Error;
-use crate::progress::Control;
-use crate::snapshot::{Omission, Snapshot};
+use crate::git::{Index, Patterns, Repo, ScanOptions};
+use crate::path::RelPath;
+use crate::progress::{Control, Phase};
+use crate::rooted::Root;
+use crate::snapshot::{
+    Extra, FORMAT, Head, Manifest, Omission, OmissionReason, PartialReason, RepoFailure, RepoFlags, RepoIdentity,
+    RepoManifest, Snapshot, Spool,
+};
 use crate::workspace::Workspace;
+
+/// Times the whole capture is repeated when HEAD or an index changes meanwhile.
+const RETRIES: usize = 3;
 
 /// What to capture, and how much of it.
 #[derive(Debug, Clone)]
@@ -101,12 +122,278 @@ pub enum PlannedChange {
     Deleted,
 }
 
-/// Captures the uncommitted state of every repository of `workspace`.
+/// Captures the uncommitted state of every repository of `workspace`, nested repositories included.
+///
+/// Writes nothing in any work tree or git directory, takes no lock and runs no program. A repository that cannot
+/// be read is listed in the manifest with the reason ([`RepoManifest::failed`]) and the others are captured.
+/// One pass over the work tree; contents of changed files are read once, in memory bounded by
+/// [`CaptureOptions::spool_memory`] and a few megabytes a core.
+///
+/// # Errors
+/// [`Error::Cancelled`]; [`Error::InvalidArgument`] for a bad option; [`Error::Io`] when the temporary file for
+/// contents cannot be written.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let app = dir.path().join("app");
+/// # std::process::Command::new("git").args(["init", "-q"]).arg(&app).status()?;
+/// use handoff_core::{CaptureOptions, Workspace, capture};
+///
+/// std::fs::write(app.join("draft.txt"), "not committed yet")?;
+/// let snapshot = capture(&Workspace::new([&app])?, &CaptureOptions::default())?;
+/// let repo = &snapshot.manifest().repos[0];
+/// assert_eq!(repo.entries[0].path, "draft.txt".into());
+/// assert!(repo.omissions.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
-    todo!()
+    let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
+    let patterns = limits::patterns(&options.exclude)?;
+    for attempt in 0..=RETRIES {
+        let mut run = Run {
+            options,
+            deadline,
+            patterns: patterns.as_ref(),
+            spool: Spool::new(options.spool_memory),
+            entries: 0,
+            bytes: 0,
+            moved: false,
+            cut: false,
+        };
+        let mut repos = Vec::new();
+        for repo in workspace.repos() {
+            run.repository(&repo.root, repo.name.clone(), &mut repos)?;
+        }
+        let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if run.moved && attempt < RETRIES && !expired {
+            continue;
+        }
+        repos.sort_by(|a, b| a.name.cmp(&b.name));
+        let manifest = Manifest {
+            environment: BTreeMap::new(),
+            format: FORMAT.to_owned(),
+            partial: run.cut.then_some(PartialReason::Deadline),
+            repos,
+            extra: Extra::new(),
+        };
+        return run.spool.finish(manifest);
+    }
+    // The last round of the loop always returns.
+    Err(Error::Cancelled)
 }
 
-/// Lists what [`capture`] would carry, with sizes, reading no content.
+/// Lists what [`capture`] would carry, with sizes, without reading any content: for consent. A file whose stat
+/// data is out of date is listed though it may turn out unchanged.
+///
+/// # Errors
+/// As [`capture`].
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let app = dir.path().join("app");
+/// # std::process::Command::new("git").args(["init", "-q"]).arg(&app).status()?;
+/// use handoff_core::{CaptureOptions, Workspace, plan};
+///
+/// std::fs::write(app.join("draft.txt"), "not committed yet")?;
+/// let plan = plan(&Workspace::new([&app])?, &CaptureOptions::default())?;
+/// assert_eq!(plan.repos[0].files[0].bytes, 17);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
-    todo!()
+    let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
+    let patterns = limits::patterns(&options.exclude)?;
+    let mut repos = Vec::new();
+    let mut todo: Vec<_> = workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
+    let mut bytes = 0_u64;
+    while let Some((root, name)) = todo.pop() {
+        match plan::repository(&root, options, deadline, patterns.as_ref(), &mut bytes) {
+            Ok((mut found, nested)) => {
+                found.name.clone_from(&name);
+                repos.push(found);
+                todo.extend(nested.into_iter().map(|path| nested_repo(&root, &name, &path)));
+            }
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(why) => repos.push(RepoPlan {
+                name,
+                files: Vec::new(),
+                omissions: Vec::new(),
+                failed: Some(failure(&why, &root)),
+            }),
+        }
+    }
+    repos.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(CapturePlan { repos })
+}
+
+/// Root and name of a repository found at `path` in another.
+fn nested_repo(root: &Path, name: &str, path: &RelPath) -> (PathBuf, String) {
+    (root.join(crate::git::os_path(path.as_bytes())), format!("{name}/{path}"))
+}
+
+/// An error as data, without this machine's paths.
+fn failure(why: &Error, root: &Path) -> RepoFailure {
+    let mut message = why.to_string();
+    let mut source = std::error::Error::source(why);
+    while let Some(inner) = source {
+        message = format!("{message}: {inner}");
+        source = inner.source();
+    }
+    let message = message.replace(&*root.to_string_lossy(), "the repository");
+    RepoFailure { kind: why.kind().as_str().to_owned(), message, extra: Extra::new() }
+}
+
+/// One attempt at a capture.
+struct Run<'a> {
+    options: &'a CaptureOptions,
+    deadline: Option<Instant>,
+    patterns: Option<&'a Patterns>,
+    spool: Spool,
+    /// Entries so far, in all repositories.
+    entries: u64,
+    /// Bytes of work-tree content so far.
+    bytes: u64,
+    /// HEAD or an index changed meanwhile.
+    moved: bool,
+    cut: bool,
+}
+
+impl Run<'_> {
+    /// Captures the repository at `root` and those inside it.
+    fn repository(&mut self, root: &Path, name: String, out: &mut Vec<RepoManifest>) -> Result<(), Error> {
+        self.options.control.check()?;
+        let mut manifest = RepoManifest {
+            entries: Vec::new(),
+            failed: None,
+            flags: RepoFlags::default(),
+            head: Head::default(),
+            id: RepoIdentity::default(),
+            name: name.clone(),
+            object_format: None,
+            omissions: Vec::new(),
+            operation: None,
+            stashes: 0,
+            extra: Extra::new(),
+        };
+        match self.contents(root, &mut manifest) {
+            Ok(nested) => {
+                out.push(manifest);
+                for path in nested {
+                    let (root, name) = nested_repo(root, &name, &path);
+                    self.repository(&root, name, out)?;
+                }
+                Ok(())
+            }
+            Err(Stop::Capture(why)) => Err(why),
+            Err(Stop::Repository(why)) => {
+                manifest.entries.clear();
+                manifest.omissions.clear();
+                manifest.failed = Some(failure(&why, root));
+                out.push(manifest);
+                Ok(())
+            }
+        }
+    }
+
+    fn contents(&mut self, root: &Path, manifest: &mut RepoManifest) -> Result<Vec<RelPath>, Stop> {
+        let repo = Repo::open_at(root)?;
+        let before = repo.moment()?;
+        manifest.object_format = Some(repo.format());
+        manifest.flags = repo.flags();
+        manifest.operation = repo.operation();
+        manifest.stashes = repo.stashes();
+        let index = repo.index()?;
+        let scan = ScanOptions { control: &self.options.control, deadline: self.deadline };
+        // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
+        let (found, head, id) = std::thread::scope(|scope| {
+            let about = scope.spawn(|| (repo.head(), repo.identity()));
+            let found = candidates(&repo, &index, &scan);
+            let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (found, head, id)
+        });
+        let found = found?;
+        manifest.head = head?;
+        manifest.id = id?;
+        self.cut |= found.cut;
+        let mut outcomes = self.read(&repo, &index, found.paths)?;
+        limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
+        for (_, outcome) in outcomes {
+            match outcome {
+                Outcome::Unchanged => {}
+                Outcome::Entry(entry) => manifest.entries.push(*entry),
+                Outcome::Omission(omission) => manifest.omissions.push(omission),
+            }
+        }
+        self.entries += manifest.entries.len() as u64;
+        manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
+        if repo.moment()? != before {
+            self.moved = true;
+            manifest.flags.workspace_moving = true;
+        }
+        Ok(found.nested.into_iter().map(|nested| nested.path).collect())
+    }
+
+    /// Reads all candidates, on all cores where the limit for the whole snapshot cannot be reached.
+    fn read(
+        &mut self,
+        repo: &Repo,
+        index: &Index,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<(RelPath, Outcome)>, Stop> {
+        let git_dirs = [repo.git_dir().to_owned(), repo.common_dir().to_owned()];
+        let root = Root::open(repo.root(), &git_dirs)?;
+        let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
+        let tight = most > self.options.max_total_bytes;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
+        // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
+        let threads = if tight { 1 } else { cores.min(candidates.len() / 16 + 1) };
+        let next = AtomicUsize::new(0);
+        let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
+        let shared = &*self;
+        let work = || -> Result<(Vec<(usize, Outcome)>, u64, bool), Stop> {
+            let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options);
+            let (mut out, mut bytes, mut cut) = (Vec::new(), shared.bytes, false);
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(candidate) = candidates.get(at) else { return Ok((out, bytes, cut)) };
+                let expired = shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                let outcome = if let Some(omission) = limits::excluded(candidate, shared.patterns) {
+                    Outcome::Omission(omission)
+                } else if expired {
+                    cut = true;
+                    Outcome::Omission(omission(candidate, OmissionReason::Deadline, None, None))
+                } else {
+                    let budget = tight.then(|| shared.options.max_total_bytes.saturating_sub(bytes));
+                    reader.read(candidate, budget)?
+                };
+                let size = match &outcome {
+                    Outcome::Entry(entry) => entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size),
+                    _ => 0,
+                };
+                bytes = bytes.saturating_add(size);
+                meter.lock().unwrap_or_else(PoisonError::into_inner).step(1, size, Some(&candidate.path))?;
+                out.push((at, outcome));
+            }
+        };
+        let mut found = if threads == 1 {
+            vec![work()?]
+        } else {
+            std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+                workers
+                    .into_iter()
+                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                    .collect::<Result<Vec<_>, Stop>>()
+            })?
+        };
+        drop(meter);
+        let start = self.bytes;
+        let mut outcomes = Vec::with_capacity(candidates.len());
+        for (out, bytes, cut) in &mut found {
+            outcomes.append(out);
+            self.bytes += *bytes - start;
+            self.cut |= *cut;
+        }
+        outcomes.sort_unstable_by_key(|(at, _)| *at);
+        Ok(candidates.into_iter().zip(outcomes).map(|(candidate, (_, outcome))| (candidate.path, outcome)).collect())
+    }
 }

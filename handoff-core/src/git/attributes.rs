@@ -12,7 +12,7 @@ use crate::id::{ObjectFormat, Oid};
 use crate::path::RelPath;
 
 /// Content above this is neither normalised nor held in memory as a whole, in bytes.
-pub(crate) const NORMALISE_LIMIT: u64 = 32 << 20;
+pub(crate) const NORMALISE_LIMIT: u64 = 8 << 20;
 
 /// Content as `git add` would store it.
 pub(crate) struct Normalised {
@@ -134,5 +134,28 @@ impl Normaliser {
             filter::pipeline::convert::to_worktree::Options::default(),
         )?;
         Ok(outcome.as_bytes().filter(|bytes| *bytes != stored).map(<[u8]>::to_vec))
+    }
+}
+
+/// Patterns in gitignore syntax from a caller.
+pub(crate) struct Patterns(gix::ignore::Search);
+
+impl Patterns {
+    pub fn new(patterns: &[String]) -> Self {
+        Self(gix::ignore::Search::from_overrides(patterns.iter(), gix::ignore::search::Ignore::default()))
+    }
+
+    /// The pattern that decides for `path`, a file, by itself or through a directory on the way; `None` where no
+    /// pattern matches or the last that does is negative.
+    pub fn matching(&self, path: &[u8]) -> Option<String> {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| (at, true));
+        for (end, is_dir) in ends.chain([(path.len(), false)]) {
+            let part = path.get(..end)?.as_bstr();
+            let found = self.0.pattern_matching_relative_path(part, Some(is_dir), gix::glob::pattern::Case::Sensitive);
+            if let Some(found) = found.filter(|found| !found.pattern.is_negative()) {
+                return Some(found.pattern.to_string());
+            }
+        }
+        None
     }
 }

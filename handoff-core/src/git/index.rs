@@ -265,6 +265,11 @@ impl Index {
         })
     }
 
+    /// The entry at `path`, unless there is none or a conflict.
+    pub fn find(&self, path: &RelPath) -> Option<IndexItem> {
+        self.item(self.state.entry_index_by_path_and_stage(path.as_bytes().as_bstr(), Stage::Unconflicted)?)
+    }
+
     /// The conflict stages at `path`: number and what each holds.
     pub fn stages(&self, path: &RelPath) -> Vec<(u8, TreeItem)> {
         let path = path.as_bytes().as_bstr();

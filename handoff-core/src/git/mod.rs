@@ -11,10 +11,10 @@ mod staged;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use attributes::{Ignores, Normalised, Normaliser};
+pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
-pub(crate) use objects::{BlobHasher, TreeItem};
-pub(crate) use scan::{Found, ScanOptions, Scanned};
+pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
+pub(crate) use scan::{Found, FoundStat, ScanOptions};
 
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
@@ -219,7 +219,7 @@ pub(super) fn raw_mode(mode: &Mode) -> u32 {
 }
 
 /// Bytes as a path of the operating system.
-pub(super) fn os_path(bytes: &[u8]) -> &Path {
+pub(crate) fn os_path(bytes: &[u8]) -> &Path {
     use std::os::unix::ffi::OsStrExt as _;
     Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

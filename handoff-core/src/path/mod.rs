@@ -1,4 +1,8 @@
-//! Paths inside a repository: bytes, never text, never trusted before [`check`](RelPath::check).
+//! Paths inside a repository: bytes, never text, never trusted before they were checked.
+//!
+//! The policy is pure and has a file for each question: `check` (may this path be written at all), `alias` (what
+//! is taken for `.git`), `link` (may this symlink be made), `set` (what is wrong with paths together), `auto_run`
+//! (which files are run by some tool). None of it replaces the resolver in `rooted`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,13 +12,22 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod alias;
+mod auto_run;
 mod check;
+mod fold;
+mod link;
+mod set;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use auto_run::auto_run;
 pub(crate) use check::{PathFault, PathLimits, Platform, check_component};
+pub(crate) use link::{LinkReach, check_link, protected_git_file};
+pub(crate) use set::{After, Collision, SetFaults, SetItem, check_set, find_duplicate};
 
 /// A path below a repository's root, as bytes with `/` between components.
 ///
-/// A value of this type may come from a hostile manifest and promises nothing until [`check`](Self::check)
+/// A value of this type may come from a hostile manifest and promises nothing until `check`
 /// accepts it. Serialised as a string where it is UTF-8, else as `{"base64": "…"}`; the two forms of one
 /// path are equal after reading. `Display` escapes control and bidirectional characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -136,8 +136,13 @@ impl Dir {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             other => return Ok(other?),
         }
-        linkat(&self.fd, name, &to.fd, to_name, AtFlags::empty())?;
-        Ok(unlinkat(&self.fd, name, AtFlags::empty())?)
+        self.rename_by_link(name, to, to_name)
+    }
+
+    /// Not over anything either, since a link cannot be made where something is.
+    pub(super) fn rename_by_link(&self, name: &[u8], to: &Self, to_name: &[u8]) -> io::Result<()> {
+        self.hard_link(name, to, to_name)?;
+        self.remove_file(name)
     }
 
     /// Exchanges two existing names at once. `Ok(false)` where the file system cannot; nothing was done then.

@@ -1,0 +1,143 @@
+//! What keeps a capture bounded: patterns to leave out, the number of entries, the length of the list of
+//! omissions.
+
+use std::collections::BTreeMap;
+
+use super::read::{Outcome, omission};
+use super::scan::Candidate;
+use crate::error::Error;
+use crate::git::Patterns;
+use crate::path::RelPath;
+use crate::snapshot::{Extra, Omission, OmissionReason};
+
+/// Omissions listed one by one per repository and reason; more are summed up by directory.
+const LISTED: usize = 1_000;
+
+/// The caller's exclusions, compiled.
+pub(super) fn patterns(exclude: &[String]) -> Result<Option<Patterns>, Error> {
+    if let Some(empty) = exclude.iter().find(|pattern| pattern.trim().is_empty()) {
+        return Err(Error::InvalidArgument {
+            argument: "exclude",
+            why: format!("holds the pattern {empty:?}, which matches nothing; leave it out"),
+        });
+    }
+    Ok((!exclude.is_empty()).then(|| Patterns::new(exclude)))
+}
+
+/// The omission of a candidate that the caller excludes.
+pub(super) fn excluded(candidate: &Candidate, patterns: Option<&Patterns>) -> Option<Omission> {
+    let rule = patterns?.matching(candidate.path.as_bytes())?;
+    Some(omission(candidate, OmissionReason::Excluded, Some(rule), size(candidate)))
+}
+
+fn size(candidate: &Candidate) -> Option<u64> {
+    Some(candidate.bytes()).filter(|bytes| *bytes > 0)
+}
+
+/// Turns entries beyond `max` into omissions, last paths first.
+pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: u64) {
+    let mut count = taken;
+    for (path, outcome) in outcomes {
+        if let Outcome::Entry(entry) = outcome {
+            count += 1;
+            if count > max {
+                let size = entry.worktree.as_ref().map(|state| state.size);
+                *outcome = Outcome::Omission(Omission {
+                    count: None,
+                    path: path.clone(),
+                    reason: OmissionReason::OverBudget,
+                    rule: Some(format!("max_entries={max}")),
+                    size,
+                    extra: Extra::new(),
+                });
+            }
+        }
+    }
+}
+
+/// Sums up by directory, deepest first, where there are too many omissions of one reason to list.
+pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
+    loop {
+        let mut by_reason: BTreeMap<(OmissionReason, Option<String>), usize> = BTreeMap::new();
+        for omission in &omissions {
+            *by_reason.entry((omission.reason.clone(), omission.rule.clone())).or_default() += 1;
+        }
+        let many = |omission: &Omission| {
+            by_reason.get(&(omission.reason.clone(), omission.rule.clone())).is_some_and(|count| *count > LISTED)
+        };
+        let depth = |path: &RelPath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
+        let deepest = omissions.iter().filter(|omission| many(omission)).map(|o| level(&o.path, depth)).max();
+        let Some(deepest) = deepest.filter(|deepest| *deepest > 0) else { break };
+        let mut out: BTreeMap<(RelPath, OmissionReason, Option<String>), Omission> = BTreeMap::new();
+        for mut omission in omissions {
+            if many(&omission) && level(&omission.path, depth) == deepest {
+                omission.count = Some(omission.count.unwrap_or(1));
+                omission.path = directory(&omission.path);
+            }
+            let key = (omission.path.clone(), omission.reason.clone(), omission.rule.clone());
+            match out.get_mut(&key) {
+                None => {
+                    out.insert(key, omission);
+                }
+                Some(sum) => {
+                    sum.count = Some(sum.count.unwrap_or(1).saturating_add(omission.count.unwrap_or(1)));
+                    sum.size = match (sum.size, omission.size) {
+                        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+                        (a, b) => a.or(b),
+                    };
+                }
+            }
+        }
+        omissions = out.into_values().collect();
+    }
+    omissions.sort_by(|a, b| a.path.cmp(&b.path));
+    omissions
+}
+
+/// How many directories a path is below; one that stands for a directory counts as a file beside it.
+fn level(path: &RelPath, depth: impl Fn(&RelPath) -> usize) -> usize {
+    depth(path) - usize::from(path.as_bytes().ends_with(b"/"))
+}
+
+/// The directory of a path, with its slash.
+fn directory(path: &RelPath) -> RelPath {
+    let bytes = path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes());
+    let end = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    RelPath::new(bytes.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn omitted(path: &str, size: u64) -> Omission {
+        Omission {
+            count: None,
+            path: path.into(),
+            reason: OmissionReason::TooLarge,
+            rule: None,
+            size: Some(size),
+            extra: Extra::new(),
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_summed_up_by_directory_and_loses_no_count() {
+        let mut list: Vec<_> = (0..3_000).map(|n| omitted(&format!("deep/a{}/{n:04}", n % 3), 2)).collect();
+        list.push(omitted("top", 5));
+        let sum = aggregate(list.clone());
+        assert_eq!(sum.len(), 4, "{sum:?}");
+        assert_eq!(sum.iter().map(|o| o.count.unwrap_or(1)).sum::<u64>(), 3_001);
+        assert_eq!(sum.iter().filter_map(|o| o.size).sum::<u64>(), 6_005);
+        assert_eq!(sum[0].path, RelPath::from("deep/a0/"));
+        list.truncate(500);
+        assert_eq!(aggregate(list.clone()).len(), 500, "a short list stays as it is");
+    }
+
+    #[test]
+    fn many_files_at_the_root_stay_listed_because_there_is_no_directory_to_name() {
+        let list: Vec<_> = (0..1_500).map(|n| omitted(&format!("{n:04}"), 1)).collect();
+        assert_eq!(aggregate(list).len(), 1_500);
+    }
+}

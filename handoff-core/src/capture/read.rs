@@ -1,0 +1,473 @@
+//! Reads one candidate: its content into the spool, and the entry that describes it. A path that turns out to
+//! be unchanged yields nothing.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
+
+use super::CaptureOptions;
+use super::scan::{Candidate, Disk};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::git::{BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem};
+use crate::path::{RelPath, auto_run};
+use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
+use crate::snapshot::{
+    AddError, Entry, EntryFlags, Eol, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage,
+};
+
+/// Times a file that changes while it is read is read again.
+const RETRIES: usize = 3;
+
+/// What one thread needs to read candidates of one repository.
+pub(super) struct Reader<'a> {
+    pub repo: &'a Repo,
+    pub index: &'a Index,
+    pub root: &'a Root,
+    pub spool: &'a Spool,
+    pub options: &'a CaptureOptions,
+    blobs: Blobs,
+    /// Made when first needed: building attribute stacks costs as much as reading many files.
+    normaliser: Option<Normaliser>,
+}
+
+/// Why reading stops: the trouble of this repository, or of the capture as a whole.
+pub(super) enum Stop {
+    Repository(Error),
+    Capture(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(why: Error) -> Self {
+        if matches!(why, Error::Cancelled) { Self::Capture(why) } else { Self::Repository(why) }
+    }
+}
+
+/// What became of a candidate.
+pub(super) enum Outcome {
+    Unchanged,
+    Entry(Box<Entry>),
+    Omission(Omission),
+}
+
+/// The work-tree layer of a candidate, read.
+enum OnDisk {
+    Absent,
+    State { state: FileState, notes: Notes },
+    Omit { reason: OmissionReason, rule: Option<String>, size: Option<u64> },
+}
+
+#[derive(Default)]
+struct Notes {
+    raw: Option<String>,
+    unstable: bool,
+    /// The content is in the spool and equals the stored form byte for byte.
+    verbatim: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(
+        repo: &'a Repo,
+        index: &'a Index,
+        root: &'a Root,
+        spool: &'a Spool,
+        options: &'a CaptureOptions,
+    ) -> Self {
+        Self { repo, index, root, spool, options, blobs: repo.blobs(), normaliser: None }
+    }
+
+    /// Reads `candidate`. With `budget`, content beyond that many bytes is omitted.
+    ///
+    pub fn read(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<Outcome, Stop> {
+        let on_disk = self.on_disk(candidate, budget)?;
+        let (worktree, notes) = match on_disk {
+            OnDisk::Absent if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() => {
+                // New to git when it was found, and gone now.
+                return Ok(Outcome::Omission(omission(candidate, OmissionReason::Vanished, None, None)));
+            }
+            OnDisk::Absent => (None, Notes::default()),
+            OnDisk::State { state, notes } => (Some(state), notes),
+            OnDisk::Omit { reason, rule, size } => {
+                return Ok(Outcome::Omission(omission(candidate, reason, rule, size)));
+            }
+        };
+        let item = candidate.index.as_ref();
+        let staged = item.filter(|item| !item.intent_to_add).map(|item| &item.item);
+        let plain = candidate.stages.is_empty() && item.is_none_or(|item| !item.intent_to_add);
+        if plain && staged == candidate.head.as_ref() && same(worktree.as_ref(), staged) {
+            return Ok(Outcome::Unchanged);
+        }
+        self.entry(candidate, worktree, notes).map(|entry| Outcome::Entry(Box::new(entry)))
+    }
+
+    fn entry(&self, candidate: &Candidate, worktree: Option<FileState>, notes: Notes) -> Result<Entry, Stop> {
+        let item = candidate.index.as_ref();
+        let staged = item.filter(|item| !item.intent_to_add).map(|item| &item.item);
+        let bases = self.options.bases == super::Bases::Always;
+        let head = match &candidate.head {
+            Some(head) => Some(self.stored(head, bases)?),
+            None => None,
+        };
+        let index = match staged {
+            Some(staged) if Some(staged) == candidate.head.as_ref() => Some(self.stored(staged, false)?),
+            Some(staged) => match &worktree {
+                // The work-tree layer already holds the same bytes.
+                Some(state) if notes.verbatim && state.oid == Some(staged.oid) => {
+                    Some(FileState { mode: staged.mode.clone(), eol: None, ..state.clone() })
+                }
+                _ => Some(self.stored(staged, true)?),
+            },
+            None => None,
+        };
+        let mut stages = Vec::with_capacity(candidate.stages.len());
+        for (stage, item) in &candidate.stages {
+            stages.push(Stage { stage: *stage, state: self.stored(item, true)?, extra: Extra::new() });
+        }
+        let flags = EntryFlags {
+            assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
+            auto_run: auto_run(&candidate.path),
+            intent_to_add: item.is_some_and(|item| item.intent_to_add),
+            raw: notes.raw,
+            skip_worktree: item.is_some_and(|item| item.skip_worktree),
+            stages,
+            unstable: notes.unstable,
+            untracked: !candidate.is_tracked() && candidate.head.is_none(),
+            ..EntryFlags::default()
+        };
+        Ok(Entry { flags, head, index, path: candidate.path.clone(), worktree, extra: Extra::new() })
+    }
+
+    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit.
+    fn stored(&self, item: &TreeItem, carry: bool) -> Result<FileState, Stop> {
+        let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
+        if item.mode == Mode::Gitlink {
+            return Ok(state);
+        }
+        let size = self.blobs.size(&item.oid);
+        state.size = size.unwrap_or(0);
+        if carry && size.is_some_and(|size| size <= self.options.max_file_bytes) {
+            // An object that cannot be read is a layer without content, not the end of the capture.
+            if let Ok(Some(content)) = self.blobs.read(&item.oid) {
+                state.blob = Some(self.spool.add(&content).map_err(Stop::Capture)?);
+            }
+        }
+        Ok(state)
+    }
+
+    fn on_disk(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<OnDisk, Stop> {
+        let omit = |reason| Ok(OnDisk::Omit { reason, rule: None, size: None });
+        match &candidate.disk {
+            Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
+            Disk::Special => omit(OmissionReason::SpecialFile),
+            Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
+            Disk::Look | Disk::File(_) | Disk::Symlink(_) => {
+                let parent = match self.root.dir(candidate.path.parent().unwrap_or_default()) {
+                    Ok(parent) => parent,
+                    Err(Refusal::Io(why)) => return Ok(unreadable(&why)),
+                    Err(Refusal::Missing | Refusal::ParentIsFile | Refusal::ParentIsSymlink) => {
+                        return self.absent(candidate);
+                    }
+                    Err(refusal) => {
+                        let rule = Some(refusal.reason().to_owned());
+                        return Ok(OnDisk::Omit { reason: OmissionReason::Unreadable, rule, size: None });
+                    }
+                };
+                match parent.stat(candidate.path.name()) {
+                    Ok(None) => self.absent(candidate),
+                    Ok(Some(stat)) => match stat.kind {
+                        Kind::File => self.file(candidate, &parent, stat.size, budget),
+                        Kind::Symlink => self.symlink(candidate, &parent),
+                        Kind::Dir => Ok(OnDisk::Absent),
+                        Kind::Special => omit(OmissionReason::SpecialFile),
+                    },
+                    Err(why) => Ok(unreadable(&why)),
+                }
+            }
+        }
+    }
+
+    /// Nothing is there: a deletion, unless the path is not meant to be checked out.
+    fn absent(&self, candidate: &Candidate) -> Result<OnDisk, Stop> {
+        match &candidate.index {
+            Some(IndexItem { skip_worktree: true, item, .. }) => {
+                let state = self.stored(item, candidate.head.as_ref() != Some(item))?;
+                Ok(OnDisk::State { state, notes: Notes::default() })
+            }
+            _ => Ok(OnDisk::Absent),
+        }
+    }
+
+    fn submodule(&self, candidate: &Candidate, present: bool) -> OnDisk {
+        let staged = candidate.index.as_ref().map(|item| &item.item);
+        let state = |oid| OnDisk::State { state: file_state(Mode::Gitlink, oid, 0), notes: Notes::default() };
+        // One that is not checked out is as it was committed, as far as git is concerned.
+        let untouched = staged.map(|item| item.oid);
+        if !present {
+            return state(untouched);
+        }
+        let at = self.repo.root().join(crate::git::os_path(candidate.path.as_bytes()));
+        match Repo::open_at(&at).and_then(|repo| repo.head()) {
+            Ok(head) => state(head.commit.or(untouched)),
+            Err(_) => state(untouched),
+        }
+    }
+
+    fn symlink(&mut self, candidate: &Candidate, parent: &Dir) -> Result<OnDisk, Stop> {
+        match parent.read_link(candidate.path.name()) {
+            Ok(target) => {
+                let mut state = file_state(Mode::Symlink, self.repo.blob_oid(&target), target.len() as u64);
+                if !self.is_as_committed(candidate, &state) {
+                    state.blob = Some(self.spool.add(&target).map_err(Stop::Capture)?);
+                }
+                Ok(OnDisk::State { state, notes: Notes { verbatim: true, ..Notes::default() } })
+            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(OnDisk::Absent),
+            Err(why) => Ok(unreadable(&why)),
+        }
+    }
+
+    /// Whether all three layers are the same, so that no content needs to travel.
+    fn is_as_committed(&self, candidate: &Candidate, state: &FileState) -> bool {
+        let staged = candidate.index.as_ref().filter(|item| !item.intent_to_add).map(|item| &item.item);
+        candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
+    }
+
+    fn file(
+        &mut self,
+        candidate: &Candidate,
+        parent: &Dir,
+        size: u64,
+        budget: Option<u64>,
+    ) -> Result<OnDisk, Stop> {
+        let mut unstable = false;
+        for attempt in 0..=RETRIES {
+            let mut file = match parent.open_file(candidate.path.name()) {
+                Ok(file) => file,
+                Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(OnDisk::Absent),
+                Err(why) => return Ok(unreadable(&why)),
+            };
+            let before = match stamp(&file) {
+                Ok(before) => before,
+                Err(why) => return Ok(unreadable(&why)),
+            };
+            let over_limit = before.size > self.options.max_file_bytes;
+            let over_budget = budget.is_some_and(|budget| before.size > budget);
+            if over_limit || over_budget {
+                return self.too_large(candidate, file, before, over_limit);
+            }
+            unstable = attempt == RETRIES;
+            let read = if before.size > NORMALISE_LIMIT {
+                self.large(candidate, &mut file, before)
+            } else {
+                self.small(candidate, &mut file, before)
+            };
+            let (state, mut notes) = match read {
+                Ok(read) => read,
+                Err(ReadError::Fatal(why)) => return Err(why),
+                Err(ReadError::File(why)) => return Ok(unreadable(&why)),
+            };
+            // The same size and times after reading as before: nobody wrote while we read, as far as stat can tell.
+            let still = stamp(&file).is_ok_and(|after| after == before) && state.size == before.size;
+            if still || unstable {
+                notes.unstable = !still;
+                return Ok(OnDisk::State { state, notes });
+            }
+            self.options.control.check()?;
+        }
+        Ok(OnDisk::Omit { reason: OmissionReason::Unstable, rule: None, size: unstable.then_some(size) })
+    }
+
+    /// A file over a limit: left out, unless it is unchanged, which hashing tells without keeping it.
+    fn too_large(
+        &self,
+        candidate: &Candidate,
+        mut file: File,
+        stamp: Stamp,
+        over_limit: bool,
+    ) -> Result<OnDisk, Stop> {
+        if let Some(item) = candidate.index.as_ref().filter(|item| !item.intent_to_add) {
+            let mode = self.mode(candidate, stamp.executable);
+            if mode == item.item.mode {
+                let mut hasher = BlobHasher::new(self.repo.format(), stamp.size);
+                let hashed = copy(&mut file, &self.options.control, &mut |bytes| hasher.update(bytes));
+                match hashed {
+                    Ok(_) => {}
+                    Err(ReadError::Fatal(why)) => return Err(why),
+                    Err(ReadError::File(why)) => return Ok(unreadable(&why)),
+                }
+                if hasher.finish() == Some(item.item.oid) {
+                    let state = file_state(mode, Some(item.item.oid), stamp.size);
+                    return Ok(OnDisk::State { state, notes: Notes::default() });
+                }
+            }
+        }
+        let (reason, rule) = if over_limit {
+            (OmissionReason::TooLarge, format!("max_file_bytes={}", self.options.max_file_bytes))
+        } else {
+            (OmissionReason::OverBudget, format!("max_total_bytes={}", self.options.max_total_bytes))
+        };
+        Ok(OnDisk::Omit { reason, rule: Some(rule), size: Some(stamp.size) })
+    }
+
+    fn mode(&self, candidate: &Candidate, executable: bool) -> Mode {
+        let staged = candidate.index.as_ref().map(|item| &item.item.mode);
+        if !self.repo.has_symlinks() && staged == Some(&Mode::Symlink) {
+            return Mode::Symlink;
+        }
+        if !self.repo.trusts_mode() {
+            return staged.filter(|mode| mode.is_file()).cloned().unwrap_or(Mode::Regular);
+        }
+        if executable { Mode::Executable } else { Mode::Regular }
+    }
+
+    fn normalise(&mut self, path: &RelPath, content: &[u8]) -> Result<(Normalised, Option<Eol>), Error> {
+        if self.normaliser.is_none() {
+            self.normaliser = Some(self.repo.normaliser(self.index)?);
+        }
+        let plain = || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
+        let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
+        // Content that an encoding cannot express travels as it is, with the reason in `raw`.
+        let Ok(normalised) = normaliser.to_git(self.index, path, content) else {
+            return Ok((Normalised { raw: Some("working-tree-encoding".into()), ..plain() }, None));
+        };
+        if !normalised.converts {
+            return Ok((normalised, None));
+        }
+        let stored = normalised.changed.as_deref().unwrap_or(content);
+        let native = match normaliser.to_worktree(path, stored) {
+            Ok(Some(checked_out)) => checked_out == content,
+            Ok(None) => normalised.changed.is_none(),
+            Err(_) => false,
+        };
+        Ok((normalised, Some(if native { Eol::Native } else { Eol::Verbatim })))
+    }
+
+    /// A file that fits in memory.
+    fn small(
+        &mut self,
+        candidate: &Candidate,
+        file: &mut File,
+        before: Stamp,
+    ) -> Result<(FileState, Notes), ReadError> {
+        let mut content = Vec::with_capacity(before.size as usize + 1);
+        // One byte more than it has, so that a file which grows is seen to.
+        file.take(before.size + 1).read_to_end(&mut content).map_err(ReadError::File)?;
+        let mode = self.mode(candidate, before.executable);
+        let (normalised, eol) = if mode == Mode::Symlink {
+            let oid = self.repo.blob_oid(&content);
+            (Normalised { changed: None, oid, converts: false, raw: None }, None)
+        } else {
+            self.normalise(&candidate.path, &content).map_err(|why| ReadError::Fatal(why.into()))?
+        };
+        let mut state = file_state(mode, normalised.oid, content.len() as u64);
+        state.eol = eol;
+        if !self.is_as_committed(candidate, &state) {
+            state.blob = Some(self.spool.add(&content).map_err(|why| ReadError::Fatal(Stop::Capture(why)))?);
+        }
+        let notes = Notes { raw: normalised.raw, unstable: false, verbatim: normalised.changed.is_none() };
+        Ok((state, notes))
+    }
+
+    /// A file that does not: streamed into the spool, not normalised. Git's id is only computed for tracked files,
+    /// where it tells whether they changed; hashing a new file twice would cost more than storing it.
+    fn large(
+        &mut self,
+        candidate: &Candidate,
+        file: &mut File,
+        before: Stamp,
+    ) -> Result<(FileState, Notes), ReadError> {
+        let mode = self.mode(candidate, before.executable);
+        let (probe, _) = self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
+        let raw = probe.raw.or_else(|| probe.converts.then(|| "size".to_owned()));
+        let mut oid = None;
+        if candidate.is_tracked() || candidate.head.is_some() {
+            let mut hasher = BlobHasher::new(self.repo.format(), before.size);
+            copy(file, &self.options.control, &mut |bytes| hasher.update(bytes))?;
+            oid = hasher.finish();
+            io::Seek::rewind(file).map_err(ReadError::File)?;
+        }
+        let mut state = file_state(mode, oid, before.size);
+        if !self.is_as_committed(candidate, &state) {
+            let (blob, size) = match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
+                Ok(added) => added,
+                Err(AddError::Source(why)) => return Err(ReadError::File(why)),
+                Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
+            };
+            state.blob = Some(blob);
+            state.size = size;
+        }
+        Ok((state, Notes { raw, unstable: false, verbatim: oid.is_some() }))
+    }
+}
+
+/// Whether the work-tree layer is what is staged.
+fn same(worktree: Option<&FileState>, staged: Option<&TreeItem>) -> bool {
+    match (worktree, staged) {
+        (None, None) => true,
+        (Some(state), Some(item)) => state.oid == Some(item.oid) && state.mode == item.mode,
+        _ => false,
+    }
+}
+
+fn file_state(mode: Mode, oid: Option<crate::id::Oid>, size: u64) -> FileState {
+    FileState { blob: None::<Digest>, eol: None, mode, oid, size, extra: Extra::new() }
+}
+
+pub(super) fn omission(
+    candidate: &Candidate,
+    reason: OmissionReason,
+    rule: Option<String>,
+    size: Option<u64>,
+) -> Omission {
+    Omission { count: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
+}
+
+fn unreadable(why: &io::Error) -> OnDisk {
+    OnDisk::Omit { reason: OmissionReason::Unreadable, rule: Some(errno_name(why)), size: None }
+}
+
+/// Why a file could not be read: its own trouble, or the end of the whole capture.
+enum ReadError {
+    File(io::Error),
+    Fatal(Stop),
+}
+
+/// What changes when a file is written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    inode: u64,
+    executable: bool,
+}
+
+fn stamp(file: &File) -> io::Result<Stamp> {
+    let meta = file.metadata()?;
+    Ok(Stamp {
+        size: meta.size(),
+        mtime: (meta.mtime(), meta.mtime_nsec()),
+        ctime: (meta.ctime(), meta.ctime_nsec()),
+        inode: meta.ino(),
+        executable: meta.mode() & 0o100 != 0,
+    })
+}
+
+/// Reads all of `file` through `each`, checking for cancellation.
+fn copy(
+    file: &mut File,
+    control: &crate::progress::Control,
+    each: &mut dyn FnMut(&[u8]),
+) -> Result<(), ReadError> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        control.check().map_err(|why| ReadError::Fatal(why.into()))?;
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => each(buffer.get(..count).unwrap_or_default()),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(ReadError::File(why)),
+        }
+    }
+}

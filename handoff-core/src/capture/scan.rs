@@ -1,0 +1,127 @@
+//! Which paths are to be looked at, and what is known of each before any content is read: the walk of the work
+//! tree joined with what is staged.
+
+use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, TreeItem};
+use crate::error::Error;
+use crate::path::RelPath;
+
+/// Everything to be looked at in one repository.
+pub(super) struct Candidates {
+    /// In order of path.
+    pub paths: Vec<Candidate>,
+    /// Repositories inside this one, by path: submodules that are checked out and untracked repositories.
+    pub nested: Vec<Nested>,
+    /// The deadline passed during the walk.
+    pub cut: bool,
+}
+
+/// A repository inside another.
+pub(super) struct Nested {
+    pub path: RelPath,
+}
+
+/// One path that may be changed.
+pub(super) struct Candidate {
+    pub path: RelPath,
+    pub head: Option<TreeItem>,
+    pub index: Option<IndexItem>,
+    /// Stages of a conflict.
+    pub stages: Vec<(u8, TreeItem)>,
+    pub disk: Disk,
+}
+
+/// What is on disk, as far as the walk could tell.
+#[derive(Debug)]
+pub(super) enum Disk {
+    /// Not said by the walk: as staged by the proof of stat data, or gone from the index and ignored or absent.
+    Look,
+    Absent,
+    File(FoundStat),
+    Symlink(FoundStat),
+    /// A directory where a file was.
+    Dir,
+    Special,
+    Submodule { present: bool },
+    Unreadable(std::io::Error),
+}
+
+impl Candidate {
+    /// Whether git knows the path at all.
+    pub fn is_tracked(&self) -> bool {
+        self.index.is_some() || !self.stages.is_empty()
+    }
+
+    /// Bytes that reading it takes at most, bases included where their size is known without reading.
+    pub fn bytes(&self) -> u64 {
+        match &self.disk {
+            Disk::File(stat) | Disk::Symlink(stat) => stat.size,
+            _ => 0,
+        }
+    }
+}
+
+/// Finds the candidates of `repo`.
+pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) -> Result<Candidates, Error> {
+    // The two are independent; what is staged needs a few milliseconds at most and runs beside the walk.
+    let (scanned, staged) = std::thread::scope(|scope| {
+        let staged = scope.spawn(|| repo.staged(index));
+        let scanned = repo.scan(index, options);
+        (scanned, staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (scanned, staged) = (scanned?, staged?);
+    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), cut: scanned.cut };
+    let mut staged = staged.into_iter().peekable();
+    let mut scanned_paths = scanned.paths.into_iter().peekable();
+    loop {
+        let order = match (scanned_paths.peek(), staged.peek()) {
+            (None, None) => break,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(a), Some(b)) => a.path.cmp(&b.path),
+        };
+        let from_disk = if order.is_le() { scanned_paths.next() } else { None };
+        let from_head = if order.is_ge() { staged.next() } else { None };
+        let Some(path) = from_disk.as_ref().map(|a| &a.path).or(from_head.as_ref().map(|b| &b.path)) else { break };
+        let path = path.clone();
+        if let Some(Found::NestedRepo) = from_disk.as_ref().map(|a| &a.found) {
+            out.nested.push(Nested { path: without_slash(&path) });
+            if from_head.is_none() {
+                continue;
+            }
+        }
+        let stages = index.stages(&path);
+        let position = from_disk.as_ref().and_then(|a| a.index);
+        let item = match position {
+            Some(at) if stages.is_empty() => index.item(at),
+            _ if stages.is_empty() => index.find(&path),
+            _ => None,
+        };
+        let head = match (&from_head, &item) {
+            (Some(staged), _) => staged.head.clone(),
+            // Not staged: HEAD has what the index has.
+            (None, item) => item.as_ref().map(|item| item.item.clone()),
+        };
+        let disk = match from_disk.map(|a| a.found) {
+            Some(Found::Absent) => Disk::Absent,
+            Some(Found::File(stat)) => Disk::File(stat),
+            Some(Found::Symlink(stat)) => Disk::Symlink(stat),
+            Some(Found::Dir) => Disk::Dir,
+            Some(Found::Special) => Disk::Special,
+            Some(Found::Submodule { present }) => {
+                if present {
+                    out.nested.push(Nested { path: path.clone() });
+                }
+                Disk::Submodule { present }
+            }
+            Some(Found::Unreadable(why)) => Disk::Unreadable(why),
+            Some(Found::NestedRepo) => Disk::Dir,
+            None => Disk::Look,
+        };
+        out.paths.push(Candidate { path, head, index: item, stages, disk });
+    }
+    Ok(out)
+}
+
+fn without_slash(path: &RelPath) -> RelPath {
+    RelPath::new(path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes()))
+}

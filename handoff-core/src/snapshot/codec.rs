@@ -1,0 +1,212 @@
+//! The canonical form of a manifest: JSON with sorted keys, no white space, integers only. One state has
+//! one form, so its SHA-256 names the snapshot; a text in any other form is refused.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::limits::{Limits, within};
+use super::manifest::*;
+use super::shape;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::id::SnapshotId;
+
+/// What errors call the manifest.
+const MANIFEST: &str = "the manifest";
+
+impl Manifest {
+    /// The canonical bytes: UTF-8 JSON, keys sorted by their bytes, no white space, absent where default.
+    /// Linear in the manifest's size.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when an unknown field holds a number that is not an integer of 64 bits.
+    pub fn to_canonical(&self) -> Result<Vec<u8>, Error> {
+        let fault = |why: serde_json::Error| Error::format(MANIFEST, why.to_string());
+        if !has_extra(self) {
+            // Fields are declared in alphabetical order, so the direct form is the sorted one.
+            return serde_json::to_vec(self).map_err(fault);
+        }
+        let mut value = serde_json::to_value(self).map_err(fault)?;
+        // Does nothing unless some crate of the program has switched on serde_json's insertion order.
+        value.sort_all_objects();
+        if has_fraction(&value) {
+            return Err(Error::format(MANIFEST, "it holds a number that is not an integer of 64 bits"));
+        }
+        serde_json::to_vec(&value).map_err(fault)
+    }
+
+    /// The id: SHA-256 of the [canonical bytes](Self::to_canonical).
+    ///
+    /// # Errors
+    /// As [`to_canonical`](Self::to_canonical).
+    pub fn id(&self) -> Result<SnapshotId, Error> {
+        Ok(SnapshotId(Digest::of(&self.to_canonical()?)))
+    }
+
+    /// Reads canonical bytes; the SHA-256 of `bytes` is then the snapshot's id. Unknown fields and unknown
+    /// names are kept. Paths are not judged here: a bad one is refused on its own when it is applied.
+    ///
+    /// # Errors
+    /// Each refuses the whole manifest. [`Error::UnsupportedVersion`] for another major version;
+    /// [`Error::Limit`] beyond `limits`; [`Error::Format`] for what is not JSON or not a manifest, for any
+    /// form but the canonical one (white space, unsorted or repeated keys, defaults written out, fractions),
+    /// for repositories, entries or omissions out of order, for a name or path that occurs twice (an entry
+    /// and an omission may not share a path either), and for sizes whose sum exceeds 64 bits.
+    pub fn from_canonical(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let limits = limits.clamped();
+        within("the manifest's size in bytes", bytes.len() as u64, limits.manifest_bytes)?;
+        shape::check(bytes, &limits)?;
+        check_version(bytes)?;
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|why| Error::format(MANIFEST, why.to_string()))?;
+        manifest.check(&limits)?;
+        if manifest.to_canonical()? != bytes {
+            return Err(Error::format(MANIFEST, "it is not in canonical form"));
+        }
+        Ok(manifest)
+    }
+
+    /// Every content this manifest names, with its size.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when two states name one content with different sizes.
+    pub(super) fn contents(&self) -> Result<HashMap<Digest, u64>, Error> {
+        let mut contents = HashMap::new();
+        for state in self.states() {
+            let Some(blob) = state.blob else { continue };
+            if contents.insert(blob, state.size).is_some_and(|other| other != state.size) {
+                return Err(Error::format(MANIFEST, format!("it gives blob {blob} two sizes")));
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Every state of every layer and stage.
+    fn states(&self) -> impl Iterator<Item = &FileState> {
+        self.repos.iter().flat_map(|repo| &repo.entries).flat_map(entry_states)
+    }
+
+    /// The rules that a parser cannot know.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        let count = |len: fn(&RepoManifest) -> usize| self.repos.iter().map(|repo| len(repo) as u64).sum();
+        within("the number of repositories", self.repos.len() as u64, limits.repos)?;
+        within("the number of entries", count(|repo| repo.entries.len()), limits.entries)?;
+        within("the number of omissions", count(|repo| repo.omissions.len()), limits.omissions)?;
+        if self.format != FORMAT {
+            return Err(wrong_version(&self.format));
+        }
+        ascending(self.repos.iter().map(|repo| &repo.name), "repository")?;
+        for repo in &self.repos {
+            ascending(repo.entries.iter().map(|entry| &entry.path), "entry")?;
+            ascending(repo.omissions.iter().map(|omission| &omission.path), "omission")?;
+            check_paths(repo)?;
+        }
+        self.states()
+            .try_fold(0_u64, |sum, state| sum.checked_add(state.size))
+            .map(drop)
+            .ok_or_else(|| Error::format(MANIFEST, "the sum of its sizes exceeds 64 bits"))
+    }
+}
+
+/// Every state of one entry.
+fn entry_states(entry: &Entry) -> impl Iterator<Item = &FileState> {
+    let layers = [&entry.head, &entry.index, &entry.worktree].into_iter().flatten();
+    layers.chain(entry.flags.stages.iter().map(|stage| &stage.state))
+}
+
+/// A major version that this code does not know is refused before its fields are looked at.
+fn check_version(bytes: &[u8]) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Probe<'a> {
+        #[serde(borrow)]
+        format: Cow<'a, str>,
+    }
+    let probe: Probe<'_> =
+        serde_json::from_slice(bytes).map_err(|why| Error::format(MANIFEST, why.to_string()))?;
+    if probe.format == FORMAT { Ok(()) } else { Err(wrong_version(&probe.format)) }
+}
+
+fn wrong_version(found: &str) -> Error {
+    // The text is foreign, so it is quoted and cut.
+    let found: String = found.chars().take(40).flat_map(char::escape_default).collect();
+    match found.strip_prefix("handoff-snapshot/") {
+        Some(_) => Error::UnsupportedVersion { what: MANIFEST.to_owned(), found, supported: FORMAT },
+        None => Error::format(MANIFEST, format!("its format is \"{found}\"")),
+    }
+}
+
+fn ascending<T: Ord + std::fmt::Display>(items: impl Iterator<Item = T>, what: &str) -> Result<(), Error> {
+    let mut last: Option<T> = None;
+    for item in items {
+        match last.as_ref().map(|last| last.cmp(&item)) {
+            Some(std::cmp::Ordering::Equal) => {
+                return Err(Error::format(MANIFEST, format!("{what} {} occurs twice", Short(&item))));
+            }
+            Some(std::cmp::Ordering::Greater) => {
+                return Err(Error::format(MANIFEST, format!("{what} {} is out of order", Short(&item))));
+            }
+            _ => last = Some(item),
+        }
+    }
+    Ok(())
+}
+
+/// At most 200 characters of foreign text in a message.
+struct Short<'a, T>(&'a T);
+
+impl<T: std::fmt::Display> std::fmt::Display for Short<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = self.0.to_string();
+        text.chars().take(200).try_for_each(|c| write!(f, "{}", c.escape_debug()))
+    }
+}
+
+/// No path is both an entry and an omission, and no entry has more stages than git has.
+fn check_paths(repo: &RepoManifest) -> Result<(), Error> {
+    let omitted: HashSet<_> = repo.omissions.iter().map(|omission| &omission.path).collect();
+    for entry in &repo.entries {
+        if omitted.contains(&entry.path) {
+            let path = Short(&entry.path);
+            return Err(Error::format(MANIFEST, format!("{path} is both an entry and an omission")));
+        }
+        let stages = entry.flags.stages.iter().map(|stage| stage.stage);
+        if stages.clone().any(|stage| !(1..=3).contains(&stage)) || !stages.is_sorted_by(|a, b| a < b) {
+            let path = Short(&entry.path);
+            return Err(Error::format(MANIFEST, format!("{path} has stages other than 1, 2 and 3 in order")));
+        }
+    }
+    Ok(())
+}
+
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !(number.is_u64() || number.is_i64()),
+        Value::Array(items) => items.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        _ => false,
+    }
+}
+
+fn has_extra(manifest: &Manifest) -> bool {
+    let state = |state: &FileState| !state.extra.is_empty();
+    let entry = |entry: &Entry| {
+        !entry.extra.is_empty()
+            || !entry.flags.extra.is_empty()
+            || entry_states(entry).any(state)
+            || entry.flags.stages.iter().any(|stage| !stage.extra.is_empty())
+    };
+    let repo = |repo: &RepoManifest| {
+        !repo.extra.is_empty()
+            || !repo.flags.extra.is_empty()
+            || !repo.head.extra.is_empty()
+            || !repo.id.extra.is_empty()
+            || repo.failed.as_ref().is_some_and(|failed| !failed.extra.is_empty())
+            || repo.operation.as_ref().is_some_and(|operation| !operation.extra.is_empty())
+            || repo.omissions.iter().any(|omission| !omission.extra.is_empty())
+            || repo.entries.iter().any(entry)
+    };
+    !manifest.extra.is_empty() || manifest.repos.iter().any(repo)
+}

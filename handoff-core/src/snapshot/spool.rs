@@ -1,0 +1,370 @@
+//! Collecting contents during a capture: each distinct content once, compressed, in bounded memory.
+//!
+//! Contents are gathered into runs, each a sequence of blocks. Small contents share a run of one block;
+//! a large one has a run of its own, so that several threads can add at once without their blocks getting
+//! mixed. The runs, one after another, are the snapshot's stream.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+use std::sync::{Mutex, MutexGuard};
+
+use super::Inner;
+use super::blob::{LARGE_BLOCK, Packer, SMALL_BLOCK, Unpacker};
+use super::bundle::frame;
+use super::limits::{Limits, within};
+use super::manifest::Manifest;
+use super::store::{Blob, Block, Store};
+use super::vault::Vault;
+use super::{Snapshot, parallel};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::progress::Control;
+
+/// Contents of at least this length get a run of their own. Half a block, so that every shared block is at
+/// least half full.
+const LARGE: usize = SMALL_BLOCK / 2;
+
+/// After this many blocks in a row that did not shrink, compression is given up for a content …
+const GIVE_UP: u32 = 2;
+
+/// … except for every so-many-th block, since a file may begin with a picture and go on with text.
+const RETRY: usize = 16;
+
+/// Collects contents during a capture: compressed blocks in memory, then in an unlinked temporary file.
+/// Usable from several threads; what they share is locked only to copy small contents and to look things up.
+pub(crate) struct Spool {
+    vault: Vault,
+    state: Mutex<State>,
+    packers: Mutex<Vec<Packer>>,
+}
+
+#[derive(Default)]
+struct State {
+    known: HashSet<Digest>,
+    runs: Vec<Run>,
+    /// The block that small contents are being gathered into.
+    open: Batch,
+}
+
+#[derive(Default)]
+struct Batch {
+    raw: Vec<u8>,
+    /// What is in `raw`, in order: digest and length.
+    blobs: Vec<(Digest, usize)>,
+}
+
+/// Blocks that are written by one thread, or by one call of `add_reader`.
+struct Run {
+    /// What the run holds, in order: digest and length.
+    blobs: Vec<(Digest, u64)>,
+    /// In order; a block that is still being compressed is absent.
+    blocks: Vec<Option<Block>>,
+}
+
+/// Why a content could not be added.
+#[derive(Debug)]
+pub(crate) enum AddError {
+    /// Its reader failed: trouble with one file. The spool is as if nothing had been added.
+    Source(io::Error),
+    /// The spool failed or the caller cancelled: trouble with the whole capture.
+    Spool(Error),
+}
+
+impl From<Error> for AddError {
+    fn from(error: Error) -> Self {
+        Self::Spool(error)
+    }
+}
+
+impl From<AddError> for Error {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Source(why) => Self::io("reading", std::path::Path::new("the content to store"), why),
+            AddError::Spool(error) => error,
+        }
+    }
+}
+
+impl Spool {
+    /// A spool that keeps about `memory` compressed bytes in memory, and the rest in a file without a name
+    /// in the system's directory for temporary files.
+    pub(crate) fn new(memory: u64) -> Self {
+        Self { vault: Vault::new(memory), state: Mutex::default(), packers: Mutex::default() }
+    }
+
+    /// Adds content already in memory; equal content is stored once. Usable from several threads.
+    ///
+    /// After an error the spool is incomplete, and [`finish`](Self::finish) fails, too.
+    pub(crate) fn add(&self, content: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(content);
+        if content.len() >= LARGE { self.add_large(digest, content)? } else { self.add_small(digest, content)? }
+        Ok(digest)
+    }
+
+    /// Adds content from a reader until its end, in bounded memory, compressing on as many threads as there
+    /// are cores. Returns its digest and length. Reads on the calling thread, so `reader` may be anything.
+    pub(crate) fn add_reader(
+        &self,
+        reader: &mut dyn Read,
+        control: &Control,
+    ) -> Result<(Digest, u64), AddError> {
+        control.check()?;
+        let first = parallel::Chunk::read(reader, Vec::new()).map_err(AddError::Source)?;
+        if first.bytes().len() < LARGE_BLOCK {
+            // All of it is there, so nothing is gained by threads.
+            return Ok((self.add(first.bytes())?, first.bytes().len() as u64));
+        }
+        let run = self.lock().reserve(0);
+        let streak = Streak::default();
+        let store = |at: usize, raw: &[u8], packer: &mut Packer| {
+            let block = self.store(raw, streak.worth_trying(at).then_some(&mut *packer))?;
+            streak.count(&block);
+            self.lock().set(run, at, block);
+            Ok(())
+        };
+        let streamed = parallel::stream(reader, first, control, || self.packer(), &store);
+        let mut state = self.lock();
+        match streamed {
+            Ok((digest, len)) if state.known.insert(digest) => {
+                state.name(run, digest, len);
+                Ok((digest, len))
+            }
+            done => {
+                // Failed, or stored before under the same digest; the digest is known only at the end.
+                state.abandon(run);
+                done
+            }
+        }
+    }
+
+    /// Seals the collected contents under `manifest`. Contents that it does not name are left out.
+    ///
+    /// # Errors
+    /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
+    /// [`Error::BlobMissing`] when it names a content that was not added.
+    pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
+        manifest.check(&Limits::CEILING)?;
+        let id = manifest.id()?;
+        let named = manifest.contents()?;
+        self.flush()?;
+        self.drop_unnamed(&named)?;
+        self.flush()?;
+        let Self { vault, state, .. } = self;
+        let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (mut blocks, mut blobs, mut end) = (Vec::new(), Vec::with_capacity(named.len()), 0);
+        for run in state.runs {
+            for (digest, len) in run.blobs {
+                // The empty content is at the start by definition, so that a snapshot has one form of it.
+                blobs.push(Blob { digest, start: if len == 0 { 0 } else { end }, len });
+                end += len;
+            }
+            for block in run.blocks {
+                // A block that was never stored: its `add` failed, and the error was not heeded.
+                blocks.push(block.ok_or_else(|| Error::Truncated { what: "the spool".to_owned() })?);
+            }
+        }
+        blobs.sort_unstable_by_key(|blob| blob.digest);
+        for (digest, size) in &named {
+            match blobs.binary_search_by(|blob| blob.digest.cmp(digest)).ok().and_then(|at| blobs.get(at)) {
+                None => return Err(Error::BlobMissing { blob: *digest }),
+                Some(blob) if blob.len != *size => {
+                    let why = format!("blob {digest} is {} bytes and not {size}", blob.len);
+                    return Err(Error::format("the manifest", why));
+                }
+                Some(_) => {}
+            }
+        }
+        within("the size of all blobs in bytes", end, Limits::CEILING.total_bytes)?;
+        let store = Store::new(blocks, blobs, vault.into_file(), "the spool".to_owned(), u64::MAX);
+        Ok(Snapshot::from_inner(Inner { id, manifest, store, gaps: Vec::new() }))
+    }
+
+    fn add_small(&self, digest: Digest, content: &[u8]) -> Result<(), Error> {
+        let full = {
+            let mut state = self.lock();
+            if !state.known.insert(digest) {
+                return Ok(());
+            }
+            let full = (state.open.raw.len() + content.len() > SMALL_BLOCK).then(|| state.close());
+            state.open.raw.extend_from_slice(content);
+            state.open.blobs.push((digest, content.len()));
+            full
+        };
+        full.map_or(Ok(()), |(run, raw)| self.store_batch(run, &raw))
+    }
+
+    fn add_large(&self, digest: Digest, content: &[u8]) -> Result<(), Error> {
+        let run = {
+            let mut state = self.lock();
+            if !state.known.insert(digest) {
+                return Ok(());
+            }
+            let run = state.reserve(content.len().div_ceil(LARGE_BLOCK));
+            state.name(run, digest, content.len() as u64);
+            run
+        };
+        let mut packer = self.packer()?;
+        let streak = Streak::default();
+        for (at, raw) in content.chunks(LARGE_BLOCK).enumerate() {
+            let block = self.store(raw, streak.worth_trying(at).then_some(&mut packer))?;
+            streak.count(&block);
+            self.lock().set(run, at, block);
+        }
+        self.give_back(packer);
+        Ok(())
+    }
+
+    /// Compresses and keeps what is still being gathered.
+    fn flush(&self) -> Result<(), Error> {
+        let full = {
+            let mut state = self.lock();
+            (!state.open.blobs.is_empty()).then(|| state.close())
+        };
+        full.map_or(Ok(()), |(run, raw)| self.store_batch(run, &raw))
+    }
+
+    fn store_batch(&self, run: usize, raw: &[u8]) -> Result<(), Error> {
+        if raw.is_empty() {
+            // Nothing but the empty content: a range of the stream, and no block.
+            self.lock().set_blocks(run, Vec::new());
+            return Ok(());
+        }
+        let mut packer = self.packer()?;
+        let block = self.store(raw, Some(&mut packer))?;
+        self.give_back(packer);
+        self.lock().set(run, 0, block);
+        Ok(())
+    }
+
+    /// Keeps one block, compressed if there is a packer and it helps.
+    fn store(&self, raw: &[u8], packer: Option<&mut Packer>) -> Result<Block, Error> {
+        let stored = packer.and_then(|packer| packer.pack(raw)).unwrap_or(raw);
+        // Blocks are 1 MiB at most.
+        let (len, raw_len) = (stored.len() as u32, raw.len() as u32);
+        let header = frame::Header::block(len, raw_len);
+        let crc = frame::checksum(&header.encode_without_crc(), stored);
+        Ok(Block { place: self.vault.keep(stored)?, stored: len, raw: raw_len, crc })
+    }
+
+    /// Removes what `named` does not name. A capture may have stored a file before it decided that the file
+    /// must not travel, so this is more than saving room: shared blocks are written anew without it.
+    fn drop_unnamed(&self, named: &HashMap<Digest, u64>) -> Result<(), Error> {
+        let unpacker = Unpacker::default();
+        let runs = std::mem::take(&mut self.lock().runs);
+        for mut run in runs {
+            let live = run.blobs.iter().filter(|(digest, _)| named.contains_key(digest)).count();
+            if live == run.blobs.len() {
+                self.lock().runs.push(run);
+                continue;
+            }
+            for (digest, _) in &run.blobs {
+                self.lock().known.remove(digest);
+            }
+            if live == 0 {
+                continue;
+            }
+            // More than one blob, so this is a batch, and it has one block.
+            let Some(Some(block)) = run.blocks.pop() else {
+                return Err(Error::Truncated { what: "the spool".to_owned() });
+            };
+            let stored = self.vault.read(&block.place, block.stored as usize)?;
+            let mut raw = Vec::new();
+            unpacker
+                .unpack(&stored, block.raw as usize, &mut raw)
+                .map_err(|_| Error::Corrupt { what: "a block of the spool".to_owned() })?;
+            let mut rest = raw.as_slice();
+            for (digest, len) in run.blobs {
+                let (content, later) = rest.split_at_checked(len as usize).unwrap_or((rest, &[]));
+                rest = later;
+                if named.contains_key(&digest) {
+                    self.add_small(digest, content)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn packer(&self) -> Result<Packer, Error> {
+        let pooled = self.packers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
+        match pooled {
+            Some(packer) => Ok(packer),
+            None => Packer::new()
+                .map_err(|why| Error::io("compressing for the spool in", &std::env::temp_dir(), why)),
+        }
+    }
+
+    fn give_back(&self, packer: Packer) {
+        self.packers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(packer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held that would leave the state half changed.
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    /// A new run of `blocks` blocks that are to come; for 0, as many as are set.
+    fn reserve(&mut self, blocks: usize) -> usize {
+        let blocks = std::iter::repeat_with(|| None).take(blocks).collect();
+        self.runs.push(Run { blobs: Vec::new(), blocks });
+        self.runs.len() - 1
+    }
+
+    /// Ends the batch: its run, and the bytes of its one block.
+    fn close(&mut self) -> (usize, Vec<u8>) {
+        let Batch { raw, blobs } = std::mem::take(&mut self.open);
+        let run = self.reserve(1);
+        if let Some(run) = self.runs.get_mut(run) {
+            run.blobs = blobs.into_iter().map(|(digest, len)| (digest, len as u64)).collect();
+        }
+        (run, raw)
+    }
+
+    fn name(&mut self, run: usize, digest: Digest, len: u64) {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.blobs = vec![(digest, len)];
+        }
+    }
+
+    fn set(&mut self, run: usize, at: usize, block: Block) {
+        let Some(run) = self.runs.get_mut(run) else { return };
+        if run.blocks.len() <= at {
+            run.blocks.resize_with(at + 1, || None);
+        }
+        if let Some(slot) = run.blocks.get_mut(at) {
+            *slot = Some(block);
+        }
+    }
+
+    fn set_blocks(&mut self, run: usize, blocks: Vec<Option<Block>>) {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.blocks = blocks;
+        }
+    }
+
+    fn abandon(&mut self, run: usize) {
+        if let Some(run) = self.runs.get_mut(run) {
+            *run = Run { blobs: Vec::new(), blocks: Vec::new() };
+        }
+    }
+}
+
+/// How many blocks in a row did not shrink.
+#[derive(Default)]
+struct Streak(std::sync::atomic::AtomicU32);
+
+impl Streak {
+    fn worth_trying(&self, at: usize) -> bool {
+        at % RETRY == 0 || self.0.load(std::sync::atomic::Ordering::Relaxed) < GIVE_UP
+    }
+
+    fn count(&self, block: &Block) {
+        use std::sync::atomic::Ordering::Relaxed;
+        if block.stored < block.raw {
+            self.0.store(0, Relaxed);
+        } else {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+}
