@@ -53,7 +53,10 @@ pub fn path(data: &[u8]) {
     let back = json.as_deref().and_then(|json| serde_json::from_slice::<RelPath>(json).ok());
     assert_eq!(back.as_ref(), Some(&path), "the JSON form lost something");
     let shown = path.to_string();
-    let steers = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     assert!(!shown.contains(steers), "{shown:?} is not safe to print");
     if let Some(parent) = path.parent() {
         let joined = [parent, b"/", path.name()].concat();
