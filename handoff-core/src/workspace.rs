@@ -70,7 +70,9 @@ impl Workspace {
         let mut repos: Vec<_> = found
             .into_iter()
             .map(|root| {
-                let base = root.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+                let base = root
+                    .file_name()
+                    .map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
                 let mut name = base.clone();
                 let mut number = 2;
                 while !taken.insert(name.clone()) {

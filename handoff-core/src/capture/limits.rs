@@ -63,7 +63,9 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
             *by_reason.entry((omission.reason.clone(), omission.rule.clone())).or_default() += 1;
         }
         let many = |omission: &Omission| {
-            by_reason.get(&(omission.reason.clone(), omission.rule.clone())).is_some_and(|count| *count > LISTED)
+            by_reason
+                .get(&(omission.reason.clone(), omission.rule.clone()))
+                .is_some_and(|count| *count > LISTED)
         };
         let depth = |path: &RelPath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
         let deepest = omissions.iter().filter(|omission| many(omission)).map(|o| level(&o.path, depth)).max();

@@ -20,10 +20,13 @@ use crate::path::RelPath;
 use crate::progress::{Control, Phase};
 use crate::rooted::Root;
 use crate::snapshot::{
-    Extra, FORMAT, Head, Manifest, Omission, OmissionReason, PartialReason, RepoFailure, RepoFlags, RepoIdentity,
-    RepoManifest, Snapshot, Spool,
+    Extra, FORMAT, Head, Manifest, Omission, OmissionReason, PartialReason, RepoFailure, RepoFlags,
+    RepoIdentity, RepoManifest, Snapshot, Spool,
 };
 use crate::workspace::Workspace;
+
+/// Candidates a thread takes at once.
+const BATCH: usize = 16;
 
 /// Times the whole capture is repeated when HEAD or an index changes meanwhile.
 const RETRIES: usize = 3;
@@ -95,7 +98,7 @@ pub struct RepoPlan {
     /// Changed paths that would be left out.
     pub omissions: Vec<Omission>,
     /// Why this repository cannot be captured.
-    pub failed: Option<crate::snapshot::RepoFailure>,
+    pub failed: Option<RepoFailure>,
 }
 
 /// One path of a [`CapturePlan`].
@@ -103,7 +106,7 @@ pub struct RepoPlan {
 #[non_exhaustive]
 pub struct PlannedFile {
     /// The path.
-    pub path: crate::path::RelPath,
+    pub path: RelPath,
     /// What happened to it.
     pub change: PlannedChange,
     /// Bytes of content that would be read; 0 for deletions.
@@ -203,7 +206,8 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let patterns = limits::patterns(&options.exclude)?;
     let mut repos = Vec::new();
-    let mut todo: Vec<_> = workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
+    let mut todo: Vec<_> =
+        workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
     let mut bytes = 0_u64;
     while let Some((root, name)) = todo.pop() {
         match plan::repository(&root, options, deadline, patterns.as_ref(), &mut bytes) {
@@ -345,15 +349,21 @@ impl Run<'_> {
         let tight = most > self.options.max_total_bytes;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
         // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
-        let threads = if tight { 1 } else { cores.min(candidates.len() / 16 + 1) };
+        let threads = if tight { 1 } else { cores.min(candidates.len() / BATCH + 1) };
         let next = AtomicUsize::new(0);
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let shared = &*self;
         let work = || -> Result<(Vec<(usize, Outcome)>, u64, bool), Stop> {
             let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options);
             let (mut out, mut bytes, mut cut) = (Vec::new(), shared.bytes, false);
+            let mut turn = 0..0;
             loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
+                if turn.is_empty() {
+                    // A few neighbours at a time, because they are mostly in one directory.
+                    let start = next.fetch_add(BATCH, Ordering::Relaxed);
+                    turn = start..start.saturating_add(BATCH);
+                }
+                let Some(at) = turn.next() else { continue };
                 let Some(candidate) = candidates.get(at) else { return Ok((out, bytes, cut)) };
                 let expired = shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
                 let outcome = if let Some(omission) = limits::excluded(candidate, shared.patterns) {
@@ -366,7 +376,9 @@ impl Run<'_> {
                     reader.read(candidate, budget)?
                 };
                 let size = match &outcome {
-                    Outcome::Entry(entry) => entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size),
+                    Outcome::Entry(entry) => {
+                        entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size)
+                    }
                     _ => 0,
                 };
                 bytes = bytes.saturating_add(size);
@@ -394,6 +406,10 @@ impl Run<'_> {
             self.cut |= *cut;
         }
         outcomes.sort_unstable_by_key(|(at, _)| *at);
-        Ok(candidates.into_iter().zip(outcomes).map(|(candidate, (_, outcome))| (candidate.path, outcome)).collect())
+        Ok(candidates
+            .into_iter()
+            .zip(outcomes)
+            .map(|(candidate, (_, outcome))| (candidate.path, outcome))
+            .collect())
     }
 }

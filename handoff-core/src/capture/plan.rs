@@ -67,7 +67,9 @@ fn planned(candidate: &Candidate) -> Option<PlannedFile> {
     let tracked = candidate.is_tracked() || candidate.head.is_some();
     let change = match &candidate.disk {
         // A submodule that is not checked out is as committed.
-        Disk::Submodule { present: false } if candidate.index.as_ref().map(|i| &i.item) == candidate.head.as_ref() => {
+        Disk::Submodule { present: false }
+            if candidate.index.as_ref().map(|i| &i.item) == candidate.head.as_ref() =>
+        {
             return None;
         }
         Disk::Absent | Disk::Dir if tracked => PlannedChange::Deleted,

@@ -9,7 +9,9 @@ use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::git::{BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem};
+use crate::git::{
+    BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem,
+};
 use crate::path::{RelPath, auto_run};
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
 use crate::snapshot::{
@@ -29,6 +31,7 @@ pub(super) struct Reader<'a> {
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
+    last_parent: Option<(Vec<u8>, Dir)>,
 }
 
 /// Why reading stops: the trouble of this repository, or of the capture as a whole.
@@ -73,7 +76,7 @@ impl<'a> Reader<'a> {
         spool: &'a Spool,
         options: &'a CaptureOptions,
     ) -> Self {
-        Self { repo, index, root, spool, options, blobs: repo.blobs(), normaliser: None }
+        Self { repo, index, root, spool, options, blobs: repo.blobs(), normaliser: None, last_parent: None }
     }
 
     /// Reads `candidate`. With `budget`, content beyond that many bytes is omitted.
@@ -81,7 +84,9 @@ impl<'a> Reader<'a> {
     pub fn read(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<Outcome, Stop> {
         let on_disk = self.on_disk(candidate, budget)?;
         let (worktree, notes) = match on_disk {
-            OnDisk::Absent if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() => {
+            OnDisk::Absent
+                if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
+            {
                 // New to git when it was found, and gone now.
                 return Ok(Outcome::Omission(omission(candidate, OmissionReason::Vanished, None, None)));
             }
@@ -162,7 +167,7 @@ impl<'a> Reader<'a> {
             Disk::Unreadable(why) => Ok(unreadable(why)),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
             Disk::Look | Disk::File(_) | Disk::Symlink(_) => {
-                let parent = match self.root.dir(candidate.path.parent().unwrap_or_default()) {
+                let parent = match self.parent(candidate) {
                     Ok(parent) => parent,
                     Err(Refusal::Io(why)) => return Ok(unreadable(&why)),
                     Err(Refusal::Missing | Refusal::ParentIsFile | Refusal::ParentIsSymlink) => {
@@ -173,16 +178,35 @@ impl<'a> Reader<'a> {
                         return Ok(OnDisk::Omit { reason: OmissionReason::Unreadable, rule, size: None });
                     }
                 };
-                match parent.stat(candidate.path.name()) {
-                    Ok(None) => self.absent(candidate),
-                    Ok(Some(stat)) => match stat.kind {
-                        Kind::File => self.file(candidate, &parent, stat.size, budget),
-                        Kind::Symlink => self.symlink(candidate, &parent),
-                        Kind::Dir => Ok(OnDisk::Absent),
-                        Kind::Special => omit(OmissionReason::SpecialFile),
+                // The walk has looked already; only what it did not look at is looked at now.
+                let kind = match &candidate.disk {
+                    Disk::File(_) => Kind::File,
+                    Disk::Symlink(_) => Kind::Symlink,
+                    _ => match parent.stat(candidate.path.name()) {
+                        Ok(None) => return self.absent(candidate),
+                        Ok(Some(stat)) => stat.kind,
+                        Err(why) => return Ok(unreadable(&why)),
                     },
-                    Err(why) => Ok(unreadable(&why)),
+                };
+                match kind {
+                    Kind::File => self.file(candidate, &parent, budget),
+                    Kind::Symlink => self.symlink(candidate, &parent),
+                    Kind::Dir => Ok(OnDisk::Absent),
+                    Kind::Special => omit(OmissionReason::SpecialFile),
                 }
+            }
+        }
+    }
+
+    /// The directory of a candidate. Candidates come in order of path, so it is mostly the last one's.
+    fn parent(&mut self, candidate: &Candidate) -> Result<Dir, Refusal> {
+        let path = candidate.path.parent().unwrap_or_default();
+        match &self.last_parent {
+            Some((last, dir)) if last.as_slice() == path => Ok(dir.clone()),
+            _ => {
+                let dir = self.root.dir(path)?;
+                self.last_parent = Some((path.to_vec(), dir.clone()));
+                Ok(dir)
             }
         }
     }
@@ -233,19 +257,12 @@ impl<'a> Reader<'a> {
         candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
     }
 
-    fn file(
-        &mut self,
-        candidate: &Candidate,
-        parent: &Dir,
-        size: u64,
-        budget: Option<u64>,
-    ) -> Result<OnDisk, Stop> {
-        let mut unstable = false;
-        for attempt in 0..=RETRIES {
+    fn file(&mut self, candidate: &Candidate, parent: &Dir, budget: Option<u64>) -> Result<OnDisk, Stop> {
+        let mut attempt = 0;
+        loop {
             let mut file = match parent.open_file(candidate.path.name()) {
                 Ok(file) => file,
-                Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(OnDisk::Absent),
-                Err(why) => return Ok(unreadable(&why)),
+                Err(why) => return Ok(self.not_a_file(candidate, parent, &why)),
             };
             let before = match stamp(&file) {
                 Ok(before) => before,
@@ -256,7 +273,6 @@ impl<'a> Reader<'a> {
             if over_limit || over_budget {
                 return self.too_large(candidate, file, before, over_limit);
             }
-            unstable = attempt == RETRIES;
             let read = if before.size > NORMALISE_LIMIT {
                 self.large(candidate, &mut file, before)
             } else {
@@ -269,13 +285,26 @@ impl<'a> Reader<'a> {
             };
             // The same size and times after reading as before: nobody wrote while we read, as far as stat can tell.
             let still = stamp(&file).is_ok_and(|after| after == before) && state.size == before.size;
-            if still || unstable {
+            if still || attempt == RETRIES {
                 notes.unstable = !still;
                 return Ok(OnDisk::State { state, notes });
             }
+            attempt += 1;
             self.options.control.check()?;
         }
-        Ok(OnDisk::Omit { reason: OmissionReason::Unstable, rule: None, size: unstable.then_some(size) })
+    }
+
+    /// What was a file when the directory was listed and cannot be opened as one now.
+    fn not_a_file(&self, candidate: &Candidate, parent: &Dir, why: &io::Error) -> OnDisk {
+        match parent.stat(candidate.path.name()) {
+            Ok(None) => OnDisk::Absent,
+            Ok(Some(stat)) if stat.kind == Kind::Dir => OnDisk::Absent,
+            // It was replaced by something else meanwhile.
+            Ok(Some(stat)) if stat.kind != Kind::File => {
+                OnDisk::Omit { reason: OmissionReason::Unstable, rule: None, size: None }
+            }
+            _ => unreadable(why),
+        }
     }
 
     /// A file over a limit: left out, unless it is unchanged, which hashing tells without keeping it.
@@ -325,7 +354,8 @@ impl<'a> Reader<'a> {
         if self.normaliser.is_none() {
             self.normaliser = Some(self.repo.normaliser(self.index)?);
         }
-        let plain = || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
+        let plain =
+            || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
         let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
         // Content that an encoding cannot express travels as it is, with the reason in `raw`.
         let Ok(normalised) = normaliser.to_git(self.index, path, content) else {
@@ -378,7 +408,8 @@ impl<'a> Reader<'a> {
         before: Stamp,
     ) -> Result<(FileState, Notes), ReadError> {
         let mode = self.mode(candidate, before.executable);
-        let (probe, _) = self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
+        let (probe, _) =
+            self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
         let raw = probe.raw.or_else(|| probe.converts.then(|| "size".to_owned()));
         let mut oid = None;
         if candidate.is_tracked() || candidate.head.is_some() {
@@ -389,11 +420,12 @@ impl<'a> Reader<'a> {
         }
         let mut state = file_state(mode, oid, before.size);
         if !self.is_as_committed(candidate, &state) {
-            let (blob, size) = match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
-                Ok(added) => added,
-                Err(AddError::Source(why)) => return Err(ReadError::File(why)),
-                Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
-            };
+            let (blob, size) =
+                match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
+                    Ok(added) => added,
+                    Err(AddError::Source(why)) => return Err(ReadError::File(why)),
+                    Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
+                };
             state.blob = Some(blob);
             state.size = size;
         }

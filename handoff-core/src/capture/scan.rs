@@ -1,8 +1,8 @@
 //! Which paths are to be looked at, and what is known of each before any content is read: the walk of the work
 //! tree joined with what is staged.
 
-use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, TreeItem};
 use crate::error::Error;
+use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, TreeItem};
 use crate::path::RelPath;
 
 /// Everything to be looked at in one repository.
@@ -41,7 +41,9 @@ pub(super) enum Disk {
     /// A directory where a file was.
     Dir,
     Special,
-    Submodule { present: bool },
+    Submodule {
+        present: bool,
+    },
     Unreadable(std::io::Error),
 }
 
@@ -81,7 +83,9 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
         };
         let from_disk = if order.is_le() { scanned_paths.next() } else { None };
         let from_head = if order.is_ge() { staged.next() } else { None };
-        let Some(path) = from_disk.as_ref().map(|a| &a.path).or(from_head.as_ref().map(|b| &b.path)) else { break };
+        let Some(path) = from_disk.as_ref().map(|a| &a.path).or(from_head.as_ref().map(|b| &b.path)) else {
+            break;
+        };
         let path = path.clone();
         if let Some(Found::NestedRepo) = from_disk.as_ref().map(|a| &a.found) {
             out.nested.push(Nested { path: without_slash(&path) });

@@ -72,6 +72,11 @@ pub(crate) struct Ignores {
 }
 
 impl Ignores {
+    /// The same rules for another thread, without reading them again.
+    pub fn another(&self, repo: &Repo) -> Self {
+        Self { repo: repo.local(), stack: self.stack.clone() }
+    }
+
     /// Whether git ignores `path`, which is not tracked.
     pub fn is_ignored(&mut self, path: &[u8], is_dir: bool) -> std::io::Result<bool> {
         let mode = if is_dir { gix::index::entry::Mode::DIR } else { gix::index::entry::Mode::FILE };
@@ -151,7 +156,11 @@ impl Patterns {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| (at, true));
         for (end, is_dir) in ends.chain([(path.len(), false)]) {
             let part = path.get(..end)?.as_bstr();
-            let found = self.0.pattern_matching_relative_path(part, Some(is_dir), gix::glob::pattern::Case::Sensitive);
+            let found = self.0.pattern_matching_relative_path(
+                part,
+                Some(is_dir),
+                gix::glob::pattern::Case::Sensitive,
+            );
             if let Some(found) = found.filter(|found| !found.pattern.is_negative()) {
                 return Some(found.pattern.to_string());
             }

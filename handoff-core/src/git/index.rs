@@ -206,8 +206,8 @@ fn staged_in(state: &gix::index::State, path: &RelPath) -> StagedItem {
 }
 
 /// A name in one directory of the index: the stages of a file, or the entries below a directory.
-pub(super) struct Child {
-    pub name: Vec<u8>,
+pub(super) struct Child<'a> {
+    pub name: &'a [u8],
     pub range: Range<usize>,
     pub is_dir: bool,
 }
@@ -216,25 +216,25 @@ impl Index {
     /// The names of the directory whose entries are `range` and whose path, with its slash, is `prefix_len` long;
     /// sorted by name alone, where the index sorts directories as if their names ended in a slash. A file and a
     /// directory may have one name while a conflict is open.
-    pub(super) fn children(&self, range: Range<usize>, prefix_len: usize) -> Vec<Child> {
+    pub(super) fn children(&self, range: Range<usize>, prefix_len: usize) -> Vec<Child<'_>> {
         let state = &self.state;
-        let mut out: Vec<Child> = Vec::new();
+        let mut out: Vec<Child<'_>> = Vec::new();
         let mut sorted = true;
         let mut at = range.start;
         while at < range.end {
             let Some(entry) = state.entries().get(at) else { break };
-            let rest = entry.path(state).get(prefix_len..).unwrap_or_default();
+            let rest = entry.path(state).as_bytes().get(prefix_len..).unwrap_or_default();
             let (name, is_dir) = match rest.find_byte(b'/') {
-                Some(slash) => (rest.get(..slash).unwrap_or_default().to_vec(), true),
-                None => (rest.to_vec(), false),
+                Some(slash) => (rest.get(..slash).unwrap_or_default(), true),
+                None => (rest, false),
             };
-            let end = child_end(state, at..range.end, prefix_len, &name, is_dir);
+            let end = child_end(state, at..range.end, prefix_len, name, is_dir);
             sorted &= out.last().is_none_or(|last| last.name < name);
             out.push(Child { name, range: at..end, is_dir });
             at = end;
         }
         if !sorted {
-            out.sort_by(|a, b| a.name.cmp(&b.name).then(a.is_dir.cmp(&b.is_dir)));
+            out.sort_by(|a, b| a.name.cmp(b.name).then(a.is_dir.cmp(&b.is_dir)));
         }
         out
     }

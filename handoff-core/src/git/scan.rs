@@ -5,7 +5,7 @@
 //! Directories are a work queue over all cores; each is listed once, by handle, and only tracked names and new
 //! files are looked at. That is about half the work of git's two passes.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -14,13 +14,16 @@ use std::time::Instant;
 
 use gix::bstr::ByteSlice as _;
 use gix::index::entry::{Flags, Stat as IndexStat};
-use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags, RawDir};
 
 use super::index::Child;
 use super::{Ignores, Index, Repo};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::progress::{Control, Phase};
+
+/// Bytes of directory entries asked of the kernel at once.
+const LIST_BUFFER: usize = 32 << 10;
 
 /// What to look for.
 pub(crate) struct ScanOptions<'a> {
@@ -88,17 +91,23 @@ impl Repo {
         let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
         let shared = Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
-        let mut ignores = Vec::new();
-        for _ in 0..threads {
-            ignores.push(self.ignores(index)?);
-        }
+        let ignores = self.ignores(index)?;
+        let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
         let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
             let workers: Vec<_> = ignores
                 .into_iter()
                 .map(|ignores| {
                     let (shared, meter) = (&shared, &meter);
                     scope.spawn(move || {
-                        Worker { shared, ignores, out: Vec::new(), path: Vec::new() }.work(meter)
+                        Worker {
+                            shared,
+                            ignores,
+                            out: Vec::new(),
+                            path: Vec::new(),
+                            buffer: Vec::with_capacity(LIST_BUFFER),
+                            listing: Listing::default(),
+                        }
+                        .work(meter)
                     })
                 })
                 .collect();
@@ -205,11 +214,15 @@ struct Worker<'a> {
     out: Vec<ScannedPath>,
     /// Scratch space for the path at hand.
     path: Vec<u8>,
+    /// Scratch space for listing directories; only its capacity is used.
+    buffer: Vec<u8>,
+    listing: Listing,
 }
 
 /// A name in one directory of the work tree.
-struct Listed {
-    name: CString,
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    name: &'a CStr,
     kind: FileType,
 }
 
@@ -254,9 +267,9 @@ impl Worker<'_> {
                 rustix::fs::openat(&**parent, &*job.name, flags, OpenMode::empty()).map(Arc::new)
             }
         };
-        let listed = opened.and_then(|dir| Ok((list(&dir)?, dir)));
-        let (mut listed, dir) = match listed {
-            Ok(found) => found,
+        let mut listing = std::mem::take(&mut self.listing);
+        let dir = match opened.and_then(|dir| listing.read(&dir, &mut self.buffer).map(|()| dir)) {
+            Ok(dir) => dir,
             // It went away between being listed and being opened: so did all that is tracked in it.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
                 self.all_absent(job.range.clone());
@@ -270,36 +283,42 @@ impl Worker<'_> {
                 return 0;
             }
         };
+        let count = listing.items.len() as u64;
+        self.merge(job, &dir, &listing, children);
+        self.listing = listing;
+        count
+    }
+
+    /// Pairs what is listed with what is tracked, both sorted by name.
+    fn merge(&mut self, job: &Job, dir: &Arc<OwnedFd>, listing: &Listing, children: &mut Vec<Job>) {
+        let listed = || (0..listing.items.len()).filter_map(|at| listing.get(at));
         let is_root = job.parent.is_none();
-        let has_git = listed.iter().any(|listed| listed.name.as_bytes() == b".git");
-        if has_git && !is_root && job.range.is_empty() && self.is_repository(&job.prefix) {
+        if !is_root && job.range.is_empty() && listed().any(|item| item.name.to_bytes() == b".git") {
             self.path.clear();
             self.path.extend_from_slice(&job.prefix);
-            self.push(None, Found::NestedRepo);
-            return 1;
+            if self.is_repository(&job.prefix) {
+                return self.push(None, Found::NestedRepo);
+            }
         }
-        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let count = listed.len() as u64;
-        let mut tracked =
-            self.shared.index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
-        for item in listed {
-            let name = item.name.as_bytes();
-            while let Some(missing) = tracked.next_if(|child| child.name.as_slice() < name) {
+        let index = self.shared.index;
+        let mut tracked = index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
+        for item in listed() {
+            let name = item.name.to_bytes();
+            while let Some(missing) = tracked.next_if(|child| child.name < name) {
                 self.absent(job, &missing);
             }
             let mut any = false;
-            while let Some(child) = tracked.next_if(|child| child.name.as_slice() == name) {
+            while let Some(child) = tracked.next_if(|child| child.name == name) {
                 any = true;
-                self.tracked(job, &dir, &item, &child, children);
+                self.tracked(job, dir, item, &child, children);
             }
             if !any && !is_git_name(name, self.shared.repo.ignores_case()) {
-                self.untracked(job, &dir, item, children);
+                self.untracked(job, dir, item, children);
             }
         }
         for missing in tracked {
             self.absent(job, &missing);
         }
-        count
     }
 
     fn is_repository(&self, prefix: &[u8]) -> bool {
@@ -307,11 +326,11 @@ impl Worker<'_> {
         gix::discover::is_git(&path).is_ok()
     }
 
-    fn absent(&mut self, job: &Job, child: &Child) {
+    fn absent(&mut self, job: &Job, child: &Child<'_>) {
         if child.is_dir {
             return self.all_absent(child.range.clone());
         }
-        self.at(&job.prefix, &child.name);
+        self.at(&job.prefix, child.name);
         self.absent_entry(child.range.start);
     }
 
@@ -359,11 +378,11 @@ impl Worker<'_> {
         &mut self,
         job: &Job,
         dir: &Arc<OwnedFd>,
-        item: &Listed,
-        child: &Child,
+        item: Listed<'_>,
+        child: &Child<'_>,
         children: &mut Vec<Job>,
     ) {
-        let name = child.name.as_slice();
+        let name = child.name;
         if child.is_dir {
             match self.kind(dir, item) {
                 Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
@@ -380,7 +399,7 @@ impl Worker<'_> {
         self.at(&job.prefix, name);
         let at = child.range.start;
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
-        let stat = match rustix::fs::statat(&**dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW) {
+        let stat = match rustix::fs::statat(&**dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(rustix::io::Errno::NOENT) => return self.absent_entry(at),
             Err(why) => return self.push(Some(at), Found::Unreadable(why.into())),
@@ -433,30 +452,30 @@ impl Worker<'_> {
             && !entry.stat.is_racy(timestamp, self.shared.stat)
     }
 
-    fn kind(&self, dir: &OwnedFd, item: &Listed) -> rustix::io::Result<FileType> {
+    fn kind(&self, dir: &OwnedFd, item: Listed<'_>) -> rustix::io::Result<FileType> {
         if item.kind != FileType::Unknown {
             return Ok(item.kind);
         }
-        let stat = rustix::fs::statat(dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = rustix::fs::statat(dir, item.name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(FileType::from_raw_mode(stat.st_mode))
     }
 
-    fn job(&self, job: &Job, dir: &Arc<OwnedFd>, item: &Listed, range: Range<usize>) -> Job {
-        let mut prefix = Vec::with_capacity(job.prefix.len() + item.name.as_bytes().len() + 1);
+    fn job(&self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, range: Range<usize>) -> Job {
+        let mut prefix = Vec::with_capacity(job.prefix.len() + item.name.to_bytes().len() + 1);
         prefix.extend_from_slice(&job.prefix);
-        prefix.extend_from_slice(item.name.as_bytes());
+        prefix.extend_from_slice(item.name.to_bytes());
         prefix.push(b'/');
-        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.clone() }
+        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.to_owned() }
     }
 
-    fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed, children: &mut Vec<Job>) {
-        self.at(&job.prefix, item.name.as_bytes());
-        match self.kind(dir, &item) {
+    fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, children: &mut Vec<Job>) {
+        self.at(&job.prefix, item.name.to_bytes());
+        match self.kind(dir, item) {
             Ok(FileType::Directory) => {
-                let next = self.job(job, dir, &item, 0..0);
+                let next = self.job(job, dir, item, 0..0);
                 self.enter_untracked(next, children);
             }
-            Ok(kind) => self.new_file(dir, &item, kind),
+            Ok(kind) => self.new_file(dir, item, kind),
             Err(rustix::io::Errno::NOENT) => {}
             Err(why) => self.push(None, Found::Unreadable(why.into())),
         }
@@ -472,7 +491,7 @@ impl Worker<'_> {
     }
 
     /// Reports a file that is not tracked, unless it is ignored. The scratch path is the file's.
-    fn new_file(&mut self, dir: &OwnedFd, item: &Listed, kind: FileType) {
+    fn new_file(&mut self, dir: &OwnedFd, item: Listed<'_>, kind: FileType) {
         match self.ignores.is_ignored(&self.path, false) {
             Ok(true) => return,
             Ok(false) => {}
@@ -481,7 +500,7 @@ impl Worker<'_> {
         if !matches!(kind, FileType::RegularFile | FileType::Symlink) {
             return self.push(None, Found::Special);
         }
-        match rustix::fs::statat(dir, &*item.name, AtFlags::SYMLINK_NOFOLLOW) {
+        match rustix::fs::statat(dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let found = FoundStat { size: stat.st_size as u64, executable: stat.st_mode & 0o100 != 0 };
                 match FileType::from_raw_mode(stat.st_mode) {
@@ -500,17 +519,43 @@ fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
     name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
 }
 
-fn list(dir: &OwnedFd) -> rustix::io::Result<Vec<Listed>> {
-    let mut out = Vec::new();
-    // A second handle, because reading a directory moves its offset and the handle itself is shared.
-    for entry in rustix::fs::Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_bytes() != b"." && name.to_bytes() != b".." {
-            out.push(Listed { name: name.to_owned(), kind: entry.file_type() });
+/// The names of one directory, in one allocation.
+#[derive(Default)]
+struct Listing {
+    /// Names one after another, a NUL behind each.
+    names: Vec<u8>,
+    /// Where each name begins, and of what kind it is.
+    items: Vec<(usize, FileType)>,
+}
+
+impl Listing {
+    /// Lists a directory by its own handle, which nobody else reads from; sorted by name.
+    fn read(&mut self, dir: &OwnedFd, buffer: &mut Vec<u8>) -> rustix::io::Result<()> {
+        self.names.clear();
+        self.items.clear();
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_bytes() != b"." && name.to_bytes() != b".." {
+                self.items.push((self.names.len(), entry.file_type()));
+                self.names.extend_from_slice(name.to_bytes_with_nul());
+            }
         }
+        let names = &self.names;
+        self.items.sort_unstable_by(|a, b| name_at(names, a.0).cmp(name_at(names, b.0)));
+        Ok(())
     }
-    Ok(out)
+
+    fn get(&self, at: usize) -> Option<Listed<'_>> {
+        let (start, kind) = *self.items.get(at)?;
+        Some(Listed { name: name_at(&self.names, start), kind })
+    }
+}
+
+fn name_at(names: &[u8], start: usize) -> &CStr {
+    // Every name was pushed with its NUL.
+    names.get(start..).and_then(|rest| CStr::from_bytes_until_nul(rest).ok()).unwrap_or_default()
 }
 
 /// The parts of a stat that the index keeps, cut to 32 bits as git cuts them.

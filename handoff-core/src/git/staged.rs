@@ -64,14 +64,15 @@ impl Walk<'_> {
             }
             theirs.sort_by(|a, b| a.0.cmp(&b.0));
         }
-        let ours = self.index.children(range, self.prefix.len());
+        let index = self.index;
+        let ours = index.children(range, self.prefix.len());
         let (mut ours, mut theirs) = (ours.into_iter().peekable(), theirs.into_iter().peekable());
         loop {
             let order = match (ours.peek(), theirs.peek()) {
                 (None, None) => return Ok(()),
                 (Some(_), None) => std::cmp::Ordering::Less,
                 (None, Some(_)) => std::cmp::Ordering::Greater,
-                (Some(ours), Some(theirs)) => ours.name.cmp(&theirs.0),
+                (Some(ours), Some(theirs)) => ours.name.cmp(theirs.0.as_slice()),
             };
             let ours = if order.is_le() { ours.next() } else { None };
             let theirs = if order.is_ge() { theirs.next() } else { None };
@@ -81,13 +82,13 @@ impl Walk<'_> {
 
     fn pair(
         &mut self,
-        ours: Option<Child>,
+        ours: Option<Child<'_>>,
         theirs: Option<(Vec<u8>, gix::objs::tree::EntryMode, gix::ObjectId)>,
         cached: Option<&CachedTree>,
     ) -> Result<(), Error> {
         let len = self.prefix.len();
         let name = match (&ours, &theirs) {
-            (Some(child), _) => child.name.clone(),
+            (Some(child), _) => child.name.to_vec(),
             (None, Some((name, ..))) => name.clone(),
             (None, None) => return Ok(()),
         };

@@ -57,16 +57,12 @@ pub(crate) fn find_duplicate<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -
 pub(crate) fn check_set(items: &[SetItem<'_>]) -> SetFaults {
     let mut found = SetFaults::default();
     let faults = &mut found.faults;
-    each_directory(
-        items,
-        |name| Cow::Borrowed(name),
-        |members, names| {
-            for same in names.values() {
-                prefix_conflict(same, faults);
-            }
-            embedded_repository(members, faults);
-        },
-    );
+    each_directory(items, Cow::Borrowed, |members, names| {
+        for same in names.values() {
+            prefix_conflict(same, faults);
+        }
+        embedded_repository(members, faults);
+    });
     let collisions = &mut found.collisions;
     each_directory(items, fold, |_, names| {
         collisions.extend(names.values().filter_map(|same| collision(same)))

@@ -170,6 +170,13 @@ fn a_cached_directory_does_not_hide_what_took_its_place() {
         symlink(&scratch.canary, scratch.root.join("d")).unwrap();
         assert_eq!(reason(root.dir(b"d/e")), "parent_is_symlink");
         assert_eq!(reason(root.dir(b"d")), "parent_is_symlink");
+        // A link to the very same directory is still a link.
+        fs::remove_file(scratch.root.join("d")).unwrap();
+        fs::rename(&aside, scratch.root.join("d")).unwrap();
+        assert_eq!(reason(root.dir(b"d/e")), "ok");
+        fs::rename(scratch.root.join("d"), &aside).unwrap();
+        symlink("aside", scratch.root.join("d")).unwrap();
+        assert_eq!(reason(root.dir(b"d/e")), "parent_is_symlink");
         // The handle is still the directory that was judged.
         drop(old.create_new(b"f", 0o644).unwrap());
         assert!(aside.join("e/f").exists());
@@ -299,9 +306,8 @@ fn renames_keep_their_word() {
     let (a, b) = (Dir::open(&scratch.make("a")).unwrap(), Dir::open(&scratch.make("b")).unwrap());
     let write = |path: &str, text: &str| fs::write(scratch.root.join(path), text).unwrap();
     let read = |path: &str| fs::read_to_string(scratch.root.join(path)).ok();
-    let moves: [fn(&Dir, &[u8], &Dir, &[u8]) -> std::io::Result<()>; 2] =
-        [Dir::rename_new, Dir::rename_by_link];
-    for rename_new in moves {
+    type Move = fn(&Dir, &[u8], &Dir, &[u8]) -> std::io::Result<()>;
+    for rename_new in [Dir::rename_new as Move, Dir::rename_by_link] {
         write("a/x", "x");
         write("b/y", "y");
         assert_eq!(errno(rename_new(&a, b"x", &b, b"y")), "EEXIST");

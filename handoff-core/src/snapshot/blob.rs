@@ -148,8 +148,9 @@ mod tests {
         let packed = packer.pack(&text).unwrap().to_vec();
         assert!(packed.len() < text.len() / 10);
         assert_eq!(unpack(&packed, text.len()).unwrap(), text);
-        let noise: Vec<u8> =
-            (0..64_000_u32).flat_map(|i| crate::Digest::of(&i.to_le_bytes()).as_bytes()[..4].to_vec()).collect();
+        let noise: Vec<u8> = (0..64_000_u32)
+            .flat_map(|i| crate::Digest::of(&i.to_le_bytes()).as_bytes()[..4].to_vec())
+            .collect();
         assert_eq!(packer.pack(&noise), None);
         assert_eq!(packer.pack(b""), None);
         assert_eq!(packer.pack(b"x"), None);

@@ -16,7 +16,8 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of the manifest, uncompressed. Default 16 MiB, ceiling 64 MiB.
+    /// Bytes of the manifest, uncompressed. Default 32 MiB, which holds 50,000 entries of
+    /// three layers; ceiling 256 MiB.
     pub manifest_bytes: u64,
     /// Arrays and objects within one another in the manifest. Default 32, ceiling 64.
     pub json_depth: u64,
@@ -36,7 +37,7 @@ pub struct Limits {
 impl Limits {
     /// The most this version reads, whoever asks. A capture never makes a snapshot beyond it.
     pub const CEILING: Self = Self {
-        manifest_bytes: 64 << 20,
+        manifest_bytes: 256 << 20,
         json_depth: 64,
         repos: 10_000,
         entries: 1_000_000,
@@ -73,7 +74,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            manifest_bytes: 16 << 20,
+            manifest_bytes: 32 << 20,
             json_depth: 32,
             repos: 1_000,
             entries: 50_000,

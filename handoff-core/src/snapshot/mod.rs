@@ -17,8 +17,8 @@ mod vault;
 
 //#[cfg(test)]
 //mod golden;
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::{Read, Write};

@@ -1,9 +1,9 @@
 //! One reader, several workers: reading and hashing are serial by nature, compressing is not.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 
 use super::blob::{LARGE_BLOCK, Packer};
 use super::spool::AddError;

@@ -97,7 +97,11 @@ impl Spool {
     /// After an error the spool is incomplete, and [`finish`](Self::finish) fails, too.
     pub(crate) fn add(&self, content: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(content);
-        if content.len() >= LARGE { self.add_large(digest, content)? } else { self.add_small(digest, content)? }
+        if content.len() >= LARGE {
+            self.add_large(digest, content)?
+        } else {
+            self.add_small(digest, content)?
+        }
         Ok(digest)
     }
 

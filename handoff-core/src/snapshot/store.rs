@@ -184,11 +184,7 @@ impl Store {
     }
 
     /// Calls `each` with the parts of a blob in order.
-    fn pieces(
-        &self,
-        blob: &Blob,
-        each: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn pieces(&self, blob: &Blob, each: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         let (mut stored, mut raw) = (Vec::new(), Vec::new());
         let mut from = blob.start;
         let end = blob.start + blob.len;

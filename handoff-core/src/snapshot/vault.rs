@@ -51,7 +51,8 @@ impl Vault {
             Place::Memory(bytes) => Ok(bytes.to_vec()),
             Place::Spool(offset) | Place::Bundle(offset) => {
                 let mut bytes = vec![0; len];
-                let file = self.file.get().ok_or_else(|| Error::Truncated { what: "the spool".to_owned() })?;
+                let file =
+                    self.file.get().ok_or_else(|| Error::Truncated { what: "the spool".to_owned() })?;
                 file.read_exact_at(&mut bytes, *offset)
                     .map_err(|why| Error::io("reading the spool in", &std::env::temp_dir(), why))?;
                 Ok(bytes)

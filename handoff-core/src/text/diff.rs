@@ -26,7 +26,10 @@ impl<'a> Lines<'a> {
     }
 
     pub(super) fn file(&mut self, content: &'a [u8]) -> File<'a> {
-        let mut file = File { lines: Vec::with_capacity(content.len() / 32), ids: Vec::with_capacity(content.len() / 32) };
+        let mut file = File {
+            lines: Vec::with_capacity(content.len() / 32),
+            ids: Vec::with_capacity(content.len() / 32),
+        };
         for line in split(content) {
             file.lines.push(line);
             file.ids.push(self.interner.intern(line).0);

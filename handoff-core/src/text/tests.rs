@@ -22,7 +22,11 @@ fn git(dir: &Path) -> Command {
             command.env_remove(key);
         }
     }
-    command.current_dir(dir).env("HOME", dir).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command
+        .current_dir(dir)
+        .env("HOME", dir)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("GIT_CEILING_DIRECTORIES", dir).env("LC_ALL", "C");
     command
 }
@@ -69,8 +73,12 @@ fn compare(dir: &Path, seed: u64, tally: &Mutex<Tally>) {
     tally.triples += 1;
     match (merged, expected) {
         (Merged::Clean(mine), None) if mine == text => tally.clean += 1,
-        (Merged::Clean(_), None) => tally.wrong.push(format!("seed {seed} ({kind:?}): clean, but other bytes")),
-        (Merged::Clean(_), Some(_)) => tally.wrong.push(format!("seed {seed} ({kind:?}): clean where git conflicts")),
+        (Merged::Clean(_), None) => {
+            tally.wrong.push(format!("seed {seed} ({kind:?}): clean, but other bytes"))
+        }
+        (Merged::Clean(_), Some(_)) => {
+            tally.wrong.push(format!("seed {seed} ({kind:?}): clean where git conflicts"))
+        }
         (Merged::Conflict { .. }, None) => {
             tally.extra_conflicts += 1;
             eprintln!("seed {seed} ({kind:?}): conflict where git is clean");
@@ -229,7 +237,11 @@ fn printed_hunks_apply() {
         std::fs::write(dir.path().join("patch"), patch).unwrap();
         std::fs::write(dir.path().join("file"), &old).unwrap();
         let output = git(dir.path()).args(["apply", "--whitespace=nowarn", "patch"]).output().unwrap();
-        assert!(output.status.success(), "seed {seed} ({kind:?}): {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "seed {seed} ({kind:?}): {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(std::fs::read(dir.path().join("file")).unwrap() == new, "seed {seed} ({kind:?})");
     }
 }

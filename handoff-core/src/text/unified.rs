@@ -34,14 +34,12 @@ pub(super) fn unified(old: &[u8], new: &[u8], context: usize) -> Vec<u8> {
 
 /// Both texts without whole equal blocks at their end, cut after the first line end in the equal part.
 fn without_tail<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let blocks = old.rchunks_exact(TAIL_BLOCK).zip(new.rchunks_exact(TAIL_BLOCK)).take_while(|(a, b)| a == b).count();
+    let blocks =
+        old.rchunks_exact(TAIL_BLOCK).zip(new.rchunks_exact(TAIL_BLOCK)).take_while(|(a, b)| a == b).count();
     let tail = blocks * TAIL_BLOCK;
     let (kept, equal) = old.split_at(old.len() - tail);
     let line = equal.iter().position(|byte| *byte == b'\n').map_or(tail, |at| at + 1);
-    (
-        old.get(..kept.len() + line).unwrap_or(old),
-        new.get(..new.len() - tail + line).unwrap_or(new),
-    )
+    (old.get(..kept.len() + line).unwrap_or(old), new.get(..new.len() - tail + line).unwrap_or(new))
 }
 
 fn write_hunk(

@@ -107,8 +107,7 @@ impl Header {
     pub(super) fn decode(bytes: &[u8; HEADER_LEN]) -> (Self, u32) {
         let mut fields = Fields(bytes);
         let [kind, flags] = fields.take().unwrap_or_default();
-        let header =
-            Self { kind, flags, reserved: fields.u16(), stored: fields.u32(), raw: fields.u32() };
+        let header = Self { kind, flags, reserved: fields.u16(), stored: fields.u32(), raw: fields.u32() };
         (header, fields.u32())
     }
 

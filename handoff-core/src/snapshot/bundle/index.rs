@@ -72,7 +72,8 @@ impl Index {
                 len: fields.u64(),
             })
             .collect();
-        if rows.iter().any(|row| !(1..=MAX_BLOCK).contains(&row.raw) || !(1..=row.raw).contains(&row.stored)) {
+        if rows.iter().any(|row| !(1..=MAX_BLOCK).contains(&row.raw) || !(1..=row.raw).contains(&row.stored))
+        {
             return Err(fault("a block's lengths are out of range"));
         }
         let total = rows.iter().map(|row| u64::from(row.raw)).sum();

@@ -6,8 +6,8 @@ mod open;
 mod stream;
 mod write;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 pub(super) use open::{open, verify_optional};
 pub(super) use stream::read;

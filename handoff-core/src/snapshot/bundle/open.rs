@@ -138,9 +138,9 @@ impl Bundle<'_> {
                 at += HEADER_LEN as u64 + u64::from(header.stored);
             }
             let next = len.and_then(|len| offset.checked_add(len));
-            at = next.filter(|_| at == offset).ok_or_else(|| {
-                Error::format(self.what, "its frames do not lie where its index says")
-            })?;
+            at = next
+                .filter(|_| at == offset)
+                .ok_or_else(|| Error::format(self.what, "its frames do not lie where its index says"))?;
         }
         Ok(gaps)
     }

@@ -2,8 +2,8 @@
 
 mod render;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -194,9 +194,8 @@ fn between(name: &str, old: Option<&RepoManifest>, new: Option<&RepoManifest>) -
 
 /// Whether `path`, or a directory it is in, is among the omissions.
 fn omits(repo: &RepoManifest, path: &RelPath) -> bool {
-    let listed = |path: &[u8]| {
-        repo.omissions.binary_search_by(|omission| omission.path.as_bytes().cmp(path)).is_ok()
-    };
+    let listed =
+        |path: &[u8]| repo.omissions.binary_search_by(|omission| omission.path.as_bytes().cmp(path)).is_ok();
     let bytes = path.as_bytes();
     let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     listed(bytes) || slashes.into_iter().any(|(at, _)| bytes.get(..=at).is_some_and(listed))

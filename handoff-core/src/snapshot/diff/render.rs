@@ -72,7 +72,9 @@ impl SnapshotDiff {
         if state.size > MAX_TEXT {
             return Ok(Content::Binary);
         }
-        let Some(content) = self.content(*from, &repo.repo, &change.path)? else { return Ok(Content::Absent) };
+        let Some(content) = self.content(*from, &repo.repo, &change.path)? else {
+            return Ok(Content::Absent);
+        };
         if text::is_binary(&content) {
             return Ok(Content::Binary);
         }
