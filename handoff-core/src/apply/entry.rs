@@ -165,6 +165,10 @@ struct Found {
 
 impl Plan<'_, '_, '_> {
     fn run(mut self, mut report: FileReport) -> Result<Planned, Trouble> {
+        if self.entry.head.is_none() && self.entry.worktree.is_none() && !self.entry.flags.empty_dir {
+            // Only staged, and gone from the work tree: there is nothing to write or to remove.
+            return Ok(Planned::done(report));
+        }
         let found = match self.look(&self.path)? {
             Ok(found) => found,
             Err(reason) => return Ok(Planned::done(skipped(report, reason))),
@@ -221,8 +225,7 @@ impl Plan<'_, '_, '_> {
             Err(refusal) => return Ok(Err(refusal.reason())),
         };
         let format = self.reader.repo.format();
-        let mut here =
-            state::read(&dir, path.name(), HELD, Some(format)).map_err(|why| Trouble::io(&why))?;
+        let mut here = state::read(&dir, path.name(), HELD, Some(format)).map_err(|why| Trouble::io(&why))?;
         if matches!(here, Here::Directory) && self.will_be_empty(path) {
             here = Here::Absent;
         }
@@ -232,7 +235,8 @@ impl Plan<'_, '_, '_> {
     fn is_vacated_above(&self, path: &RelPath) -> bool {
         let bytes = path.as_bytes();
         bytes.iter().enumerate().any(|(at, byte)| {
-            *byte == b'/' && bytes.get(..at).is_some_and(|prefix| self.context.vacated.contains(&RelPath::from(prefix)))
+            *byte == b'/'
+                && bytes.get(..at).is_some_and(|prefix| self.context.vacated.contains(&RelPath::from(prefix)))
         })
     }
 
@@ -403,7 +407,8 @@ impl Plan<'_, '_, '_> {
         match decide(facts) {
             Decision::Unchanged => {
                 if facts.incoming_is_base && facts.here != facts.incoming {
-                    report.message = Some("the snapshot does not change it; the target's own version stays".into());
+                    report.message =
+                        Some("the snapshot does not change it; the target's own version stays".into());
                 }
                 Ok(Planned::done(report))
             }
@@ -496,8 +501,10 @@ impl Plan<'_, '_, '_> {
             Merge::NotText => self.conflict(report, found, facts, Detail::Binary, None),
             Merge::NoBase => {
                 report.reason = Some("base_missing".into());
-                report.message =
-                    Some("the committed version is neither in the snapshot nor here, so nothing can be merged".into());
+                report.message = Some(
+                    "the committed version is neither in the snapshot nor here, so nothing can be merged"
+                        .into(),
+                );
                 self.conflict(report, found, facts, Detail::Content, None)
             }
         }
@@ -535,7 +542,8 @@ impl Plan<'_, '_, '_> {
             && let Some(incoming) = &keep
             && facts.incoming.same_kind(facts.here)
             && facts.here != Shape::Symlink
-            && let Merge::Conflict(text) = merge::three_way(self.reader, &self.path, None, incoming, &found.here)?
+            && let Merge::Conflict(text) =
+                merge::three_way(self.reader, &self.path, None, incoming, &found.here)?
         {
             markers = Some(text);
         }

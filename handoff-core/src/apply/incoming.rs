@@ -29,7 +29,12 @@ impl Kept {
 }
 
 /// Keeps the content of `state`, the incoming version of `path`. Of a symlink, the target is the content.
-pub(super) fn keep(home: &Home, reader: &Reader<'_>, path: &RelPath, state: &FileState) -> Result<Kept, Trouble> {
+pub(super) fn keep(
+    home: &Home,
+    reader: &Reader<'_>,
+    path: &RelPath,
+    state: &FileState,
+) -> Result<Kept, Trouble> {
     let io = |why: io::Error| Trouble::io(&why);
     let blob = state.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
     let (top, base) = home.incoming(&reader.snapshot.id()).map_err(io)?;

@@ -34,7 +34,8 @@ use crate::id::ApplyId;
 use crate::path::RelPath;
 use crate::progress::Control;
 use crate::report::{
-    Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport, StagingReport,
+    Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport,
+    StagingReport,
 };
 use crate::snapshot::{OmissionReason, RepoManifest, Snapshot};
 use crate::workspace::Workspace;
@@ -282,13 +283,17 @@ fn about_source(repo: &RepoManifest) -> Vec<Finding> {
     if repo.flags.workspace_moving {
         out.push(Finding {
             kind: FindingKind::WorkspaceMoving,
-            message: "the source kept changing while it was captured; parts may be of different moments".into(),
+            message: "the source kept changing while it was captured; parts may be of different moments"
+                .into(),
         });
     }
     if let Some(operation) = &repo.operation {
         out.push(Finding {
             kind: FindingKind::Operation,
-            message: format!("the source was in the middle of a {}; that state is not carried", operation.kind),
+            message: format!(
+                "the source was in the middle of a {}; that state is not carried",
+                operation.kind
+            ),
         });
     }
     out

@@ -61,11 +61,20 @@ pub(super) enum Decision {
     /// The target already is as the snapshot wants it, or the snapshot wants nothing.
     Unchanged,
     /// Write (or, where `incoming` is absent, delete) and report `applied`.
-    Apply { detail: Detail, content: Pick, exec: bool },
+    Apply {
+        detail: Detail,
+        content: Pick,
+        exec: bool,
+    },
     /// Write a combination that needs no text merge (content of one side, executable bit of the other).
-    Combine { content: Pick, exec: bool },
+    Combine {
+        content: Pick,
+        exec: bool,
+    },
     /// Merge the texts; clean is `merged`, else `conflict: content`.
-    Merge { exec: bool },
+    Merge {
+        exec: bool,
+    },
     Conflict(Detail),
     /// The target holds something that no file may replace.
     Refuse(&'static str),
@@ -138,7 +147,11 @@ fn combine_files(facts: &Facts, base: Option<bool>, theirs: bool, ours: bool) ->
         return Decision::Combine { content: Pick::Incoming, exec };
     }
     if facts.incoming_is_base {
-        return if exec == ours { Decision::Unchanged } else { Decision::Combine { content: Pick::Here, exec } };
+        return if exec == ours {
+            Decision::Unchanged
+        } else {
+            Decision::Combine { content: Pick::Here, exec }
+        };
     }
     if facts.mergeable { Decision::Merge { exec } } else { Decision::Conflict(Detail::Binary) }
 }
@@ -244,7 +257,8 @@ mod tests {
 
     #[test]
     fn no_combination_writes_over_what_only_the_target_has() {
-        let sides = [(NONE, ""), (F, "1"), (F, "2"), (F, "3"), (X, "1"), (X, "2"), (L, "1"), (L, "2"), (DIR, "")];
+        let sides =
+            [(NONE, ""), (F, "1"), (F, "2"), (F, "3"), (X, "1"), (X, "2"), (L, "1"), (L, "2"), (DIR, "")];
         for base in sides.into_iter().filter(|side| side.0 != DIR) {
             for incoming in sides.into_iter().filter(|side| side.0 != DIR) {
                 for here in sides {

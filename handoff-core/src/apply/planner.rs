@@ -133,7 +133,8 @@ impl<'w, 's, 'a> Worker<'w, 's, 'a> {
         let beside = match self.beside.get(&parent) {
             Some(known) => known.clone(),
             None => {
-                let found = write::beside(&session.root, device, &change.path).map_err(|why| Trouble::io(&why))?;
+                let found =
+                    write::beside(&session.root, device, &change.path).map_err(|why| Trouble::io(&why))?;
                 self.beside.insert(parent, found.clone());
                 found
             }
@@ -150,7 +151,10 @@ impl<'w, 's, 'a> Worker<'w, 's, 'a> {
 }
 
 /// Plans, and given an `id` stages, every entry. In order of the entries.
-pub(super) fn rows(session: &Session<'_>, id: Option<&ApplyId>) -> Result<(Vec<Row>, Option<Finding>), Error> {
+pub(super) fn rows(
+    session: &Session<'_>,
+    id: Option<&ApplyId>,
+) -> Result<(Vec<Row>, Option<Finding>), Error> {
     let control = session.options.control.clone();
     let entries = &session.manifest.entries;
     let shared = Shared {
@@ -170,8 +174,9 @@ pub(super) fn rows(session: &Session<'_>, id: Option<&ApplyId>) -> Result<(Vec<R
         renames: Renames::new(session.manifest),
     };
     // Deletions first: what they vacate, other entries may move into.
-    let (gone, rest): (Vec<usize>, Vec<usize>) = (0..entries.len())
-        .partition(|at| entries.get(*at).is_some_and(|entry| entry.worktree.is_none() && !entry.flags.empty_dir));
+    let (gone, rest): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(|at| {
+        entries.get(*at).is_some_and(|entry| entry.worktree.is_none() && !entry.flags.empty_dir)
+    });
     let mut rows = Vec::with_capacity(entries.len());
     let mut worker = Worker::new(&shared, 0);
     for at in gone {
@@ -197,8 +202,12 @@ pub(super) fn rows(session: &Session<'_>, id: Option<&ApplyId>) -> Result<(Vec<R
 
 /// Faults that lie in several entries together.
 fn set_faults(session: &Session<'_>) -> (HashMap<RelPath, &'static str>, Option<Finding>) {
-    let fitting: Vec<&Entry> =
-        session.manifest.entries.iter().filter(|entry| entry.path.check(&PathLimits::default()).is_ok()).collect();
+    let fitting: Vec<&Entry> = session
+        .manifest
+        .entries
+        .iter()
+        .filter(|entry| entry.path.check(&PathLimits::default()).is_ok())
+        .collect();
     let items: Vec<SetItem<'_>> = fitting
         .iter()
         .map(|entry| SetItem {
@@ -261,4 +270,3 @@ fn earlier(session: &Session<'_>) -> Result<HashMap<RelPath, Earlier>, Error> {
     }
     Ok(out)
 }
-

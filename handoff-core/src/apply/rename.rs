@@ -54,7 +54,12 @@ impl Renames {
 
     /// The path that the target has given to the entry's file, which is gone from its own. `None` where there is
     /// none, and where the snapshot's commit is not at the target: then what is new here cannot be told.
-    pub(super) fn find(&self, root: &Root, reader: &Reader<'_>, entry: &Entry) -> Result<Option<RelPath>, Trouble> {
+    pub(super) fn find(
+        &self,
+        root: &Root,
+        reader: &Reader<'_>,
+        entry: &Entry,
+    ) -> Result<Option<RelPath>, Trouble> {
         let Some(base) = entry.head.as_ref().filter(|head| head.mode.is_file()) else { return Ok(None) };
         if !reader.same_format {
             return Ok(None);
@@ -74,9 +79,11 @@ impl Renames {
             .iter()
             .filter(|candidate| !state.taken.values().any(|taken| *taken == candidate.path))
             .collect();
-        let exact: Vec<&&Candidate> = free.iter().filter(|one| one.oid.is_some() && one.oid == base.oid).collect();
+        let exact: Vec<&&Candidate> =
+            free.iter().filter(|one| one.oid.is_some() && one.oid == base.oid).collect();
         let same_name = |one: &Candidate| one.path.name() == entry.path.name();
-        let mut best = exact.iter().find(|one| same_name(one)).or_else(|| exact.first()).map(|one| one.path.clone());
+        let mut best =
+            exact.iter().find(|one| same_name(one)).or_else(|| exact.first()).map(|one| one.path.clone());
         if best.is_none()
             && let Some(content) = reader.stored(base)?
         {

@@ -292,7 +292,9 @@ impl<'a> Session<'a> {
         let mut files = std::mem::take(&mut self.files);
         let reader = self.reader();
         for (at, _) in &self.staged {
-            let (Some(file), Some(entry)) = (files.get_mut(*at), self.manifest.entries.get(*at)) else { continue };
+            let (Some(file), Some(entry)) = (files.get_mut(*at), self.manifest.entries.get(*at)) else {
+                continue;
+            };
             if file.outcome == Outcome::Conflict && file.incoming.is_none() {
                 self.keep(&reader, file, entry.worktree.as_ref());
             }
@@ -332,9 +334,9 @@ impl<'a> Session<'a> {
         let durable = self.options.durability == Durability::Full;
         let placed_nothing = not_placed.len() == self.staged.len() && self.staging.restored == 0;
         let keeps_a_version = self.files.iter().any(|file| {
-            file.incoming.as_ref().is_some_and(|path| {
-                matches!(self.record.get(), Some(Ok(record)) if path.starts_with(&record.path))
-            })
+            file.incoming.as_ref().is_some_and(
+                |path| matches!(self.record.get(), Some(Ok(record)) if path.starts_with(&record.path)),
+            )
         });
         if placed_nothing && !keeps_a_version {
             self.sealed = None;
@@ -448,8 +450,13 @@ fn cannot_write(trouble: &Trouble) -> Finding {
 
 /// What a reader should know about a recovery.
 pub(super) fn recovered(found: &Recovered) -> Finding {
-    let kept: Vec<String> =
-        found.put_back.files.iter().filter(|file| file.outcome == Outcome::Conflict).map(|file| file.path.to_string()).collect();
+    let kept: Vec<String> = found
+        .put_back
+        .files
+        .iter()
+        .filter(|file| file.outcome == Outcome::Conflict)
+        .map(|file| file.path.to_string())
+        .collect();
     let mut message = format!("the interrupted apply or undo {} was rolled back first", found.id);
     if !kept.is_empty() {
         message.push_str(&format!(
@@ -495,14 +502,18 @@ fn settle(file: &mut FileReport, published: Published) -> bool {
             concurrent(file, here);
             file.message = Some("it was changed while the apply ran, and was left as it is".into());
             if let Some(kept) = kept {
-                file.message = Some("it was changed twice while the apply ran; the version in between was kept".into());
+                file.message =
+                    Some("it was changed twice while the apply ran; the version in between was kept".into());
                 file.incoming = Some(kept);
             }
             false
         }
         Published::Overwritten { here } => {
             concurrent(file, here);
-            file.message = Some("it was changed at once after it was written; the version from before is in the record".into());
+            file.message = Some(
+                "it was changed at once after it was written; the version from before is in the record"
+                    .into(),
+            );
             true
         }
         Published::Refused(reason) => {

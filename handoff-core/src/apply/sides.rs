@@ -82,7 +82,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether what is here has the content of `layer`.
-    pub(super) fn same(&mut self, path: &RelPath, here: &Content, layer: &FileState) -> Result<bool, Trouble> {
+    pub(super) fn same(
+        &mut self,
+        path: &RelPath,
+        here: &Content,
+        layer: &FileState,
+    ) -> Result<bool, Trouble> {
         if layer.blob == Some(here.hash) {
             return Ok(true);
         }

@@ -55,7 +55,8 @@ pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
 /// The staged state the entry speaks of; `None` when its index layer is HEAD's.
 fn wanted(entry: &Entry) -> Option<Wanted> {
     if entry.flags.intent_to_add {
-        return Some(Wanted::IntentToAdd);
+        let mode = entry.index.as_ref().map_or(Mode::Regular, |index| index.mode.clone());
+        return Some(Wanted::IntentToAdd(mode));
     }
     match (&entry.head, &entry.index) {
         (None, None) => None,
@@ -67,7 +68,7 @@ fn wanted(entry: &Entry) -> Option<Wanted> {
 
 enum Wanted {
     Absent,
-    IntentToAdd,
+    IntentToAdd(Mode),
     File(FileState),
 }
 
@@ -78,7 +79,10 @@ fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<I
     }
     let new = match wanted {
         Wanted::Absent => IndexState::Absent,
-        Wanted::IntentToAdd => IndexState::IntentToAdd,
+        Wanted::IntentToAdd(mode @ (Mode::Regular | Mode::Executable | Mode::Symlink)) => {
+            IndexState::IntentToAdd { mode }
+        }
+        Wanted::IntentToAdd(_) => return Err("not_written"),
         Wanted::File(state) => match (&state.mode, state.oid) {
             (Mode::Regular | Mode::Executable | Mode::Symlink, Some(oid)) => {
                 let here = reader.repo.has_object(&oid);
@@ -141,8 +145,7 @@ fn is_stored(reader: &Reader<'_>, new: &IndexState, layer: Option<&FileState>) -
     if reader.repo.has_object(oid) {
         return true;
     }
-    let Some(bytes) =
-        layer.and_then(|layer| layer.blob).and_then(|blob| reader.snapshot.blob(&blob).ok())
+    let Some(bytes) = layer.and_then(|layer| layer.blob).and_then(|blob| reader.snapshot.blob(&blob).ok())
     else {
         return false;
     };

@@ -134,7 +134,12 @@ pub(super) fn read(dir: &Dir, name: &[u8], hold: u64, format: Option<ObjectForma
                             continue;
                         }
                         let hash = Digest::of(&target);
-                        return Ok(Here::Content(Content { stat, hash, streamed: None, bytes: Some(target) }));
+                        return Ok(Here::Content(Content {
+                            stat,
+                            hash,
+                            streamed: None,
+                            bytes: Some(target),
+                        }));
                     }
                     Kind::File => {
                         // Unreadable, or a link that has just become a file.

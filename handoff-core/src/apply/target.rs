@@ -145,7 +145,8 @@ fn assign(
     if evidence == Evidence::Name {
         return;
     }
-    let open: Vec<usize> = found.iter().enumerate().filter(|(_, to)| to.is_none()).map(|(at, _)| at).collect();
+    let open: Vec<usize> =
+        found.iter().enumerate().filter(|(_, to)| to.is_none()).map(|(at, _)| at).collect();
     let choices = |found: &[Option<usize>], at: usize| -> Vec<usize> {
         let Some(manifest) = manifests.get(at) else { return Vec::new() };
         candidates
@@ -204,7 +205,8 @@ fn why_none(manifest: &RepoManifest, at: usize, candidates: &[Candidate]) -> Str
     let fitting = candidates
         .iter()
         .filter(|candidate| {
-            fits(manifest, at, candidate, Evidence::Remote) || fits(manifest, at, candidate, Evidence::History)
+            fits(manifest, at, candidate, Evidence::Remote)
+                || fits(manifest, at, candidate, Evidence::History)
         })
         .count();
     let why = if fitting > 1 {
@@ -305,7 +307,10 @@ mod tests {
         let mut later = here("z", &[], &[]);
         later.has_head = vec![true];
         assert_eq!(found(&ours, &[later, here("app", &["host/other"], &[9])], &[]), ["z"]);
-        assert_eq!(found(&[repo("app", &["host/app"], &[])], &[here("app", &[], &[]), here("b", &[], &[])], &[]), ["app"]);
+        assert_eq!(
+            found(&[repo("app", &["host/app"], &[])], &[here("app", &[], &[]), here("b", &[], &[])], &[]),
+            ["app"]
+        );
         let other = [here("app", &["host/other"], &[]), here("b", &["host/b"], &[])];
         assert_eq!(found(&[repo("app", &["host/app"], &[])], &other, &[]), ["-"]);
     }

@@ -106,13 +106,7 @@ enum Back {
     Changed(Option<State>),
 }
 
-fn one(
-    root: &Root,
-    home: &Home,
-    record: &Record,
-    op: &Op,
-    report: &mut FileReport,
-) -> io::Result<Back> {
+fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileReport) -> io::Result<Back> {
     let path = op.path.parent().unwrap_or_default();
     let (dir, now) = match root.dir(path) {
         Ok(dir) => {
@@ -340,12 +334,19 @@ pub(super) fn undo<'p>(
     Ok(out)
 }
 
-fn undo_one(repo: &Repo, root: &Root, home: &Home, id: &ApplyId) -> Result<Option<(Journal, PutBack)>, Error> {
+fn undo_one(
+    repo: &Repo,
+    root: &Root,
+    home: &Home,
+    id: &ApplyId,
+) -> Result<Option<(Journal, PutBack)>, Error> {
     let failed = |why: io::Error| Error::io("undoing an apply in", repo.root(), why);
     let Some(record) = home.record(id)? else { return Ok(None) };
     let journal = record.read().map_err(failed)?;
     if journal.damaged || journal.header.is_none() {
-        return Err(Error::Corrupt { what: format!("the journal {}", record.path.join("journal").display()) });
+        return Err(Error::Corrupt {
+            what: format!("the journal {}", record.path.join("journal").display()),
+        });
     }
     record.undoing(&journal).map_err(failed)?;
     fail::point("undo: marked");

@@ -28,12 +28,20 @@ pub(super) struct Staged {
 #[derive(Debug)]
 pub(super) enum Published {
     /// In place, and hashed there again.
-    Placed { hash: Option<Digest>, notes: Vec<Note> },
+    Placed {
+        hash: Option<Digest>,
+        notes: Vec<Note>,
+    },
     /// The target is not what was planned on. It is as it was; the new content still waits in its slot, unless
     /// `kept` says that a third version is there.
-    Moved { here: Option<Digest>, kept: Option<PathBuf> },
+    Moved {
+        here: Option<Digest>,
+        kept: Option<PathBuf>,
+    },
     /// It was in place for a moment, and somebody has changed it since.
-    Overwritten { here: Option<Digest> },
+    Overwritten {
+        here: Option<Digest>,
+    },
     Refused(&'static str),
     Failed(io::Error),
 }

@@ -123,7 +123,8 @@ impl<'a> Reader<'a> {
                 }
                 _ => Some(self.stored(staged, true)?),
             },
-            None => None,
+            // Nothing is staged but the intent, and the mode that was noted with it.
+            None => item.map(|item| file_state(item.item.mode.clone(), Some(item.item.oid), 0)),
         };
         let mut stages = Vec::with_capacity(candidate.stages.len());
         for (stage, item) in &candidate.stages {

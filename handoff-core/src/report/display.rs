@@ -117,7 +117,11 @@ impl RepoReport {
         }
         let counts: Vec<String> =
             counts(self.files.iter()).iter().map(|(word, count)| format!("{count} {word}")).collect();
-        let _ = write!(line, ": {}", if counts.is_empty() { "no changed paths".into() } else { counts.join(", ") });
+        let _ = write!(
+            line,
+            ": {}",
+            if counts.is_empty() { "no changed paths".into() } else { counts.join(", ") }
+        );
         text.line(&line);
         if !matches!(self.drift.kind, DriftKind::Same | DriftKind::NoTarget) {
             text.line(&format!("  drift: {}", self.drift_text()));
@@ -138,7 +142,9 @@ impl RepoReport {
         let mut out = drift.kind.as_str().replace('_', " ");
         let counts: Vec<String> = [(drift.ahead, "more here"), (drift.behind, "missing here")]
             .into_iter()
-            .filter_map(|(count, words)| count.filter(|count| *count > 0).map(|count| format!("{count} commits {words}")))
+            .filter_map(|(count, words)| {
+                count.filter(|count| *count > 0).map(|count| format!("{count} commits {words}"))
+            })
             .collect();
         if !counts.is_empty() {
             let _ = write!(out, " ({})", counts.join(", "));
@@ -228,7 +234,9 @@ impl RepoReport {
         let edited: Vec<String> = self
             .files
             .iter()
-            .filter(|file| file.outcome != Outcome::Conflict && file.notes.contains(&super::Note::ConcurrentEdit))
+            .filter(|file| {
+                file.outcome != Outcome::Conflict && file.notes.contains(&super::Note::ConcurrentEdit)
+            })
             .map(|file| file.path.to_string())
             .collect();
         list(text, "written to while the apply ran, both versions were kept", &edited);
