@@ -12,5 +12,5 @@ pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snap
     for blob in blobs {
         spool.add(blob)?;
     }
-    spool.finish(manifest)
+    spool.seal(manifest)
 }

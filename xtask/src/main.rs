@@ -1,1 +1,47 @@
-fn main() {}
+//! The commands behind `make`, in plain Rust so that they work the same everywhere. Each prints every command
+//! it runs, installs the system packages it needs where it may, and says by name what is missing where it may not.
+
+mod git;
+mod run;
+mod tasks;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <task>, or make <task>
+
+  demo      the main job on real input, REPO=path to choose the checkout (KEEP=1 keeps the scratch directory)
+  test      every check: house rules, format, lints, docs, examples, seed replay, tests
+  bench     capture and apply beside git and tar, HANDOFF_BENCH_QUICK=1 for small sizes
+  fuzz      cargo-fuzz where it is installed, for FUZZ_SECONDS (60) per target; else the seeds only
+  lint      house rules, format, clippy, cargo-deny where it is installed
+  torture   the kill harness at every call, and many more generated cases
+  tidy      the house rules alone
+";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1);
+    let outcome = match task.as_deref() {
+        Some("demo") => tasks::demo(),
+        Some("test") => tasks::test(),
+        Some("bench") => tasks::bench(),
+        Some("fuzz") => tasks::fuzz(),
+        Some("lint") => tasks::lint(),
+        Some("torture") => tasks::torture(),
+        Some("tidy") => tidy::check(&run::root()),
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(format!("no task is called {other:?}\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("\nxtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -195,6 +195,26 @@ fn filters_are_named_and_not_run() {
 }
 
 #[test]
+fn an_lfs_file_that_is_as_committed_is_no_change() {
+    let scratch = Scratch::new();
+    let content = b"pretend this is large".repeat(10);
+    let pointer = |content: &[u8]| {
+        let hash = crate::Digest::of(content);
+        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{hash}\nsize {}\n", content.len())
+    };
+    scratch.write("big.bin", pointer(&content));
+    scratch.git(&["add", "big.bin"]);
+    scratch.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    scratch.git(&["add", ".gitattributes"]);
+    scratch.git(&["commit", "-q", "-m", "pointer"]);
+    scratch.write("big.bin", &content);
+    assert_eq!(paths(&scratch.capture()), Vec::<String>::new());
+    scratch.write("big.bin", b"something else");
+    let repo = scratch.capture();
+    assert_eq!(entry(&repo, "big.bin").flags.raw.as_deref(), Some("filter=lfs"));
+}
+
+#[test]
 fn limits_leave_out_the_file_and_never_the_repository() {
     let scratch = Scratch::new();
     scratch.write("big", vec![b'x'; 5_000]);

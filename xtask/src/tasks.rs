@@ -1,0 +1,172 @@
+//! The tasks.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::run::{Counts, Done, cargo, root, run, run_counting};
+use crate::{git, tidy, tools};
+
+/// `make demo`.
+pub fn demo() -> Done {
+    tools::need(&[("git", "git")])?;
+    run(&mut cargo(&["run", "--locked", "--release", "--quiet", "-p", "handoff-examples", "--bin", "demo"]))
+}
+
+/// `make test`: phases go on after one has failed, so that one run shows everything; tests come last.
+pub fn test() -> Done {
+    tools::need(&[("git", "git"), ("strace", "strace")])?;
+    let oracle = git::oracle()?;
+    let with_oracle = |mut command: Command| {
+        command.env("HANDOFF_GIT", &oracle);
+        command
+    };
+    let mut counts = Counts::default();
+    let mut phases = Phases::new();
+    phases.add("house rules", tidy::check(&root()));
+    phases.add("format", format());
+    phases.add("clippy", clippy());
+    let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--quiet"]);
+    phases.add("docs", run(doc.env("RUSTDOCFLAGS", "-D warnings")));
+    phases.add("examples", examples());
+    let mut doctests = with_oracle(cargo(&["test", "--locked", "--workspace", "--doc"]));
+    phases.add("doctests", run_counting(&mut doctests, &mut counts));
+    let runner: &[&str] = if tools::has_cargo("nextest") {
+        &["nextest", "run", "--no-fail-fast"]
+    } else {
+        &["test", "--no-fail-fast"]
+    };
+    let mut tests = with_oracle(cargo(runner));
+    // Benchmarks are built by clippy and run by `make bench`.
+    tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
+    phases.add("tests", run_counting(&mut tests, &mut counts));
+    let outcome = phases.close();
+    println!("\n{} passed, {} failed", counts.passed, counts.failed);
+    outcome
+}
+
+/// `make lint`: what needs no test to run.
+pub fn lint() -> Done {
+    let mut phases = Phases::new();
+    phases.add("house rules", tidy::check(&root()));
+    phases.add("format", format());
+    phases.add("clippy", clippy());
+    if tools::has_cargo("deny") {
+        phases.add("licences and bans", run(&mut cargo(&["deny", "--locked", "--workspace", "check"])));
+    } else {
+        println!(
+            "cargo-deny is not installed, so deny.toml is not checked; `cargo install --locked cargo-deny`"
+        );
+    }
+    phases.close()
+}
+
+/// `make bench`: ours beside what a user would do instead.
+pub fn bench() -> Done {
+    tools::need(&[("git", "git"), ("tar", "tar"), ("zstd", "zstd")])?;
+    let mut phases = Phases::new();
+    for bench in ["capture", "apply"] {
+        phases.add(bench, run(&mut cargo(&["bench", "--locked", "-p", "handoff-benches", "--bench", bench])));
+    }
+    phases.close()
+}
+
+/// `make fuzz`: coverage-guided where cargo-fuzz and a nightly compiler are, else the committed seeds.
+pub fn fuzz() -> Done {
+    let seeds = || run(&mut cargo(&["test", "--locked", "-p", "handoff-fuzz"]));
+    if !tools::has_cargo("fuzz") {
+        println!(
+            "cargo-fuzz is not installed, so only the seeds are replayed; `cargo install --locked cargo-fuzz`"
+        );
+        return seeds();
+    }
+    seeds()?;
+    let seconds = std::env::var("FUZZ_SECONDS").unwrap_or_else(|_| "60".to_owned());
+    let mut phases = Phases::new();
+    for target in ["bundle", "manifest", "path"] {
+        let mut command = Command::new("cargo");
+        // The nightly compiler is chosen by name; the variable of the stable cargo that runs us would win over it.
+        command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").current_dir(root());
+        // New inputs go to target/; the committed seeds are only read.
+        let corpus = root().join("target/fuzz-corpus").join(target);
+        std::fs::create_dir_all(&corpus).map_err(|why| format!("making {}: {why}", corpus.display()))?;
+        command.args(["+nightly", "fuzz", "run", "--features", "libfuzzer", target]);
+        command.arg(&corpus).arg(format!("fuzz/seeds/{target}"));
+        command.arg("--").arg(format!("-max_total_time={seconds}")).arg("-rss_limit_mb=1024");
+        phases.add(target, run(&mut command));
+    }
+    phases.close()
+}
+
+/// `make torture`: the kill harness at every call and many more generated cases. Tens of minutes.
+pub fn torture() -> Done {
+    tools::need(&[("git", "git"), ("strace", "strace")])?;
+    let cases = std::env::var("HANDOFF_CASES").unwrap_or_else(|_| "5000".to_owned());
+    let mut command = cargo(&["test", "--locked", "-p", "handoff-core", "--tests", "--no-fail-fast"]);
+    command.env("HANDOFF_GIT", git::oracle()?).env("HANDOFF_KILL_ALL", "1").env("HANDOFF_CASES", cases);
+    run(&mut command)
+}
+
+fn format() -> Done {
+    component("fmt", "rustfmt")?;
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Done {
+    component("clippy", "clippy")?;
+    run(&mut cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+/// A minimal toolchain comes without these two.
+fn component(subcommand: &str, name: &str) -> Done {
+    if tools::has_cargo(subcommand) {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["component", "add", name]))
+        .map_err(|why| format!("{why}\n`cargo {subcommand}` is missing: install the component {name}"))
+}
+
+/// The README's example and the demo, as a reader would run them.
+fn examples() -> Done {
+    run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--example", "capture_apply"]))?;
+    run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--bin", "demo"]))
+}
+
+/// Phases of one task with what became of each.
+struct Phases {
+    done: Vec<(&'static str, f64, Done)>,
+    last: Instant,
+}
+
+impl Phases {
+    fn new() -> Self {
+        Self { done: Vec::new(), last: Instant::now() }
+    }
+
+    fn add(&mut self, name: &'static str, outcome: Done) {
+        if let Err(why) = &outcome {
+            println!("{name}: {why}");
+        }
+        let now = Instant::now();
+        self.done.push((name, (now - self.last).as_secs_f64(), outcome));
+        self.last = now;
+    }
+
+    fn close(self) -> Done {
+        println!();
+        for (name, seconds, outcome) in &self.done {
+            println!("{} {name:<18} {seconds:7.1} s", if outcome.is_ok() { "ok    " } else { "FAILED" });
+        }
+        let failed: Vec<&str> =
+            self.done.iter().filter(|(_, _, outcome)| outcome.is_err()).map(|(name, ..)| *name).collect();
+        if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    }
+}
