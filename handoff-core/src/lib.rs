@@ -12,6 +12,8 @@ mod progress;
 mod report;
 mod rooted;
 pub mod snapshot;
+#[doc(hidden)]
+pub mod testing;
 mod text;
 mod workspace;
 

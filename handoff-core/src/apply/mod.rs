@@ -1,12 +1,43 @@
 //! Apply: best-effort restore of a snapshot, with a truthful report.
+//!
+//! `plan` decides about one path, as a pure function. `entry` feeds it with the three `sides` and the target's
+//! `state`, follows `rename`s, and calls `merge`. `session` leads one repository through plan, `journal`,
+//! `write`, verification and `staging`; `undo` goes the same way back and also clears up after a crash.
+//! `target` says which repository is which. Nothing but `rooted` opens a path of the work tree.
 
-use std::collections::BTreeMap;
+mod entry;
+mod fail;
+mod incoming;
+mod journal;
+mod merge;
+mod plan;
+mod planner;
+mod rename;
+mod session;
+mod sides;
+mod staging;
+mod state;
+mod target;
+#[cfg(test)]
+mod tests;
+mod undo;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use session::Session;
+use target::Match;
 
 use crate::error::Error;
 use crate::id::ApplyId;
+use crate::path::RelPath;
 use crate::progress::Control;
-use crate::report::ApplyReport;
-use crate::snapshot::Snapshot;
+use crate::report::{
+    Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport,
+    StagingReport,
+};
+use crate::snapshot::{OmissionReason, RepoManifest, Snapshot};
 use crate::workspace::Workspace;
 
 /// How to apply.
@@ -74,25 +105,221 @@ pub enum SymlinkPolicy {
     Anywhere,
 }
 
-/// Applies `snapshot` to `workspace`.
+/// Applies `snapshot` to `workspace`, path by path: what the target has not touched becomes what the snapshot
+/// says, what both have changed is merged or left alone as a conflict, and every path of the manifest is in
+/// the report exactly once. Untouched files are not written. HEAD, branches and stashes are never touched.
+///
+/// A crash at any moment leaves every path either old or new; the next apply or undo in the work tree rolls the
+/// unfinished one back first. A finished one can be [undone](undo).
+///
+/// # Errors
+/// Only when nothing was done: [`Error::Busy`] while another apply or undo is at work,
+/// [`Error::JournalNotSafe`], [`Error::InvalidArgument`] for a mapping of what does not exist, and
+/// [`Error::Cancelled`], after which everything is as it was.
 pub fn apply(
     snapshot: &Snapshot,
     workspace: &Workspace,
     options: &ApplyOptions,
 ) -> Result<ApplyReport, Error> {
-    todo!()
+    run(snapshot, workspace, options, true)
 }
 
 /// The report that [`apply`] would give, without writing anything.
+///
+/// # Errors
+/// As [`apply`], without [`Error::Busy`].
 pub fn preview(
     snapshot: &Snapshot,
     workspace: &Workspace,
     options: &ApplyOptions,
 ) -> Result<ApplyReport, Error> {
-    todo!()
+    run(snapshot, workspace, options, false)
 }
 
-/// Puts back what the apply `id` replaced, file by file, where the file is still as the apply left it.
+/// Puts back what the apply `id` replaced, file by file, where the file still is as the apply left it. A file
+/// that was edited since is kept and reported as a conflict, with the place of its old version; the same call
+/// can be repeated then. After a complete undo, the apply is forgotten.
+///
+/// # Errors
+/// [`Error::UnknownApply`] when no checkout of `workspace` has a record of it; [`Error::Busy`];
+/// [`Error::JournalNotSafe`]; [`Error::Cancelled`] before anything was put back.
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
-    todo!()
+    control.check()?;
+    let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
+    let undone = undo::undo(roots, id, control)?;
+    let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
+    Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, snapshot, true))
+}
+
+fn run(
+    snapshot: &Snapshot,
+    workspace: &Workspace,
+    options: &ApplyOptions,
+    writes: bool,
+) -> Result<ApplyReport, Error> {
+    options.control.check()?;
+    let manifest = snapshot.manifest();
+    let repos = workspace.repos().iter().map(|repo| (repo.name.as_str(), repo.root.as_path()));
+    let candidates = target::candidates(repos, &manifest.repos);
+    let targets = target::find(&manifest.repos, &candidates, &options.map)?;
+    // All locks are taken before anything is planned: busy must mean that nothing was done.
+    let mut sessions: Vec<Result<Session<'_>, RepoReport>> = Vec::with_capacity(targets.len());
+    for (repo, target) in manifest.repos.iter().zip(targets) {
+        sessions.push(match target {
+            Match::None(why) => Err(without_target(repo, why)),
+            Match::Root(root) => match Session::open(snapshot, repo, &root, options, writes) {
+                Ok(session) => Ok(session),
+                Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
+                    return Err(why);
+                }
+                Err(why) => Err(unreadable(repo, &root, &why)),
+            },
+        });
+    }
+    let id = if writes { Some(ApplyId::new().map_err(|why| no_randomness(workspace, why))?) } else { None };
+    let done = carry_out(&mut sessions, id.as_ref());
+    if let Err(why) = done {
+        for session in sessions.into_iter().flatten() {
+            session.roll_back();
+        }
+        return Err(why);
+    }
+    let recorded = sessions.iter().flatten().any(Session::has_record);
+    let mut reports = Vec::with_capacity(sessions.len());
+    for (repo, session) in manifest.repos.iter().zip(sessions) {
+        let mut report = match session {
+            Ok(session) => of_session(repo, session),
+            Err(report) => report,
+        };
+        add_omissions(repo, &mut report.files);
+        report.findings.splice(0..0, about_source(repo));
+        reports.push(report);
+    }
+    let action = if writes { Action::Apply } else { Action::Preview };
+    let whole = manifest.partial.is_none() && manifest.repos.iter().all(|repo| repo.failed.is_none());
+    Ok(ApplyReport::new(action, id.filter(|_| recorded), reports, snapshot.id(), whole))
+}
+
+/// Plans all, then writes all.
+fn carry_out(sessions: &mut [Result<Session<'_>, RepoReport>], id: Option<&ApplyId>) -> Result<(), Error> {
+    for session in sessions.iter_mut().flatten() {
+        session.plan(id)?;
+    }
+    let Some(id) = id else { return Ok(()) };
+    for session in sessions.iter_mut().flatten() {
+        session.seal(id);
+        session.publish()?;
+    }
+    Ok(())
+}
+
+fn no_randomness(workspace: &Workspace, why: std::io::Error) -> Error {
+    let path = workspace.repos().first().map_or(Path::new("."), |repo| repo.root.as_path());
+    Error::io("choosing an id for the apply to", path, why)
+}
+
+fn of_session(repo: &RepoManifest, mut session: Session<'_>) -> RepoReport {
+    RepoReport {
+        drift: session.drift.clone(),
+        files: std::mem::take(&mut session.files),
+        findings: std::mem::take(&mut session.findings),
+        name: repo.name.clone(),
+        staging: std::mem::take(&mut session.staging),
+        target: Some(session.target()),
+    }
+}
+
+fn unknown_drift(repo: &RepoManifest, kind: DriftKind, remedy: String) -> Drift {
+    Drift { ahead: None, behind: None, kind, remedy, source: repo.head.commit, target: None }
+}
+
+fn without_target(repo: &RepoManifest, why: String) -> RepoReport {
+    let files = repo
+        .entries
+        .iter()
+        .map(|entry| entry::skipped(FileReport::new(entry.path.clone(), Outcome::Skipped), "no_target"))
+        .collect();
+    RepoReport {
+        drift: unknown_drift(repo, DriftKind::NoTarget, "pass an explicit mapping".into()),
+        files,
+        findings: vec![Finding { kind: FindingKind::NoTarget, message: why }],
+        name: repo.name.clone(),
+        staging: StagingReport::default(),
+        target: None,
+    }
+}
+
+/// The target is there, but cannot be worked with; the other repositories are not affected.
+fn unreadable(repo: &RepoManifest, root: &Path, why: &Error) -> RepoReport {
+    let mut message = why.to_string();
+    if let Some(source) = std::error::Error::source(why) {
+        message.push_str(&format!(": {source}"));
+    }
+    let trouble = sides::Trouble { reason: why.kind().as_str().into(), message: Some(message.clone()) };
+    let files = repo
+        .entries
+        .iter()
+        .map(|entry| entry::failed(FileReport::new(entry.path.clone(), Outcome::Failed), &trouble))
+        .collect();
+    RepoReport {
+        drift: unknown_drift(repo, DriftKind::BaseMissing, String::new()),
+        files,
+        findings: vec![Finding { kind: FindingKind::CannotWrite, message }],
+        name: repo.name.clone(),
+        staging: StagingReport::default(),
+        target: Some(root.to_owned()),
+    }
+}
+
+/// What a reader should know about the source.
+fn about_source(repo: &RepoManifest) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if let Some(failed) = &repo.failed {
+        out.push(Finding {
+            kind: FindingKind::CaptureFailed,
+            message: format!("the source could not capture it: {}", failed.message),
+        });
+    }
+    if repo.flags.workspace_moving {
+        out.push(Finding {
+            kind: FindingKind::WorkspaceMoving,
+            message: "the source kept changing while it was captured; parts may be of different moments"
+                .into(),
+        });
+    }
+    if let Some(operation) = &repo.operation {
+        out.push(Finding {
+            kind: FindingKind::Operation,
+            message: format!(
+                "the source was in the middle of a {}; that state is not carried",
+                operation.kind
+            ),
+        });
+    }
+    out
+}
+
+/// Adds what the snapshot does not carry, each path once.
+fn add_omissions(repo: &RepoManifest, files: &mut Vec<FileReport>) {
+    if repo.omissions.is_empty() {
+        return;
+    }
+    let mut known: HashMap<RelPath, usize> =
+        files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
+    for omission in &repo.omissions {
+        if let Some(file) = known.get(&omission.path).and_then(|at| files.get_mut(*at)) {
+            // One layer is carried, another is not.
+            file.message.get_or_insert_with(|| format!("part of it was not captured: {}", omission.reason));
+            continue;
+        }
+        let mut file = FileReport::new(omission.path.clone(), Outcome::NotCaptured);
+        file.reason = Some(omission.reason.as_str().to_owned());
+        let count = omission.count.filter(|count| *count > 1);
+        file.message = count.map(|count| format!("{count} files"));
+        if omission.reason == OmissionReason::SecretName || omission.reason == OmissionReason::SecretContent {
+            file.message = omission.rule.as_ref().map(|rule| format!("rule {rule}"));
+        }
+        known.insert(omission.path.clone(), files.len());
+        files.push(file);
+    }
 }

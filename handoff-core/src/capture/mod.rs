@@ -4,6 +4,8 @@ mod limits;
 mod plan;
 mod read;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;

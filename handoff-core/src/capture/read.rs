@@ -7,8 +7,9 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::Error;
+use crate::git::lfs_content;
 use crate::git::{
     BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem,
 };
@@ -122,7 +123,8 @@ impl<'a> Reader<'a> {
                 }
                 _ => Some(self.stored(staged, true)?),
             },
-            None => None,
+            // Nothing is staged but the intent, and the mode that was noted with it.
+            None => item.map(|item| file_state(item.item.mode.clone(), Some(item.item.oid), 0)),
         };
         let mut stages = Vec::with_capacity(candidate.stages.len());
         for (stage, item) in &candidate.stages {
@@ -373,6 +375,15 @@ impl<'a> Reader<'a> {
         Ok((normalised, Some(if native { Eol::Native } else { Eol::Verbatim })))
     }
 
+    /// Whether the staged version is the Git LFS pointer of this content: then the file is as checked out, and no
+    /// filter needs to run to tell.
+    fn is_pointed_to(&self, candidate: &Candidate, raw: Option<&str>, content: &Digest) -> bool {
+        let Some(item) = candidate.index.as_ref().filter(|_| raw == Some("filter=lfs")) else { return false };
+        let pointer = self.blobs.size(&item.item.oid).filter(|size| *size < 1024);
+        let pointer = pointer.and_then(|_| self.blobs.read(&item.item.oid).ok().flatten());
+        pointer.is_some_and(|pointer| lfs_content(&pointer).as_ref() == Some(content))
+    }
+
     /// A file that fits in memory.
     fn small(
         &mut self,
@@ -392,6 +403,11 @@ impl<'a> Reader<'a> {
         };
         let mut state = file_state(mode, normalised.oid, content.len() as u64);
         state.eol = eol;
+        if normalised.raw.is_some()
+            && self.is_pointed_to(candidate, normalised.raw.as_deref(), &Digest::of(&content))
+        {
+            state.oid = candidate.index.as_ref().map(|item| item.item.oid);
+        }
         if !self.is_as_committed(candidate, &state) {
             state.blob = Some(self.spool.add(&content).map_err(|why| ReadError::Fatal(Stop::Capture(why)))?);
         }
@@ -414,8 +430,18 @@ impl<'a> Reader<'a> {
         let mut oid = None;
         if candidate.is_tracked() || candidate.head.is_some() {
             let mut hasher = BlobHasher::new(self.repo.format(), before.size);
-            copy(file, &self.options.control, &mut |bytes| hasher.update(bytes))?;
+            let mut lfs = (raw.as_deref() == Some("filter=lfs")).then(Hasher::new);
+            copy(file, &self.options.control, &mut |bytes| {
+                hasher.update(bytes);
+                if let Some(lfs) = &mut lfs {
+                    lfs.update(bytes);
+                }
+            })?;
             oid = hasher.finish();
+            let lfs = lfs.map(Hasher::finish);
+            if lfs.is_some_and(|content| self.is_pointed_to(candidate, raw.as_deref(), &content)) {
+                oid = candidate.index.as_ref().map(|item| item.item.oid);
+            }
             io::Seek::rewind(file).map_err(ReadError::File)?;
         }
         let mut state = file_state(mode, oid, before.size);

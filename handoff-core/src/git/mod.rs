@@ -5,6 +5,7 @@ mod attributes;
 mod head;
 mod identity;
 mod index;
+mod lfs;
 mod objects;
 mod scan;
 mod staged;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
+pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
 pub(crate) use scan::{Found, FoundStat, ScanOptions};
 

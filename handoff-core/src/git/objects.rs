@@ -119,6 +119,21 @@ impl Repo {
         Ok(out)
     }
 
+    /// Every file of a commit's tree, in git's order of paths; `None` when the commit or its tree is not here.
+    pub fn commit_files(&self, commit: &Oid) -> Result<Option<Vec<(RelPath, TreeItem)>>, Error> {
+        let repo = self.local();
+        let Some(id) = to_gix(commit).filter(|_| self.has_object(commit)) else { return Ok(None) };
+        let found = repo.find_object(id).ok().and_then(|object| object.peel_to_tree().ok());
+        let Some(tree) = found.map(|tree| tree.id) else { return Ok(None) };
+        let mut out = Vec::new();
+        self.tree_files(&repo, tree, &mut Vec::new(), &mut |path, mode, id| {
+            if let Some(oid) = from_gix(id) {
+                out.push((RelPath::new(path), TreeItem { mode: mode_of(mode), oid }));
+            }
+        })?;
+        Ok(Some(out))
+    }
+
     /// Calls `found` with path, raw mode and id of every file below `tree`, whose own path is `prefix`.
     pub(super) fn tree_files(
         &self,

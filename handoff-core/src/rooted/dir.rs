@@ -78,6 +78,22 @@ impl Dir {
         }
     }
 
+    /// Opens an existing regular file for appending, under the same rules as [`open_file`](Self::open_file).
+    pub(crate) fn append_file(&self, name: &[u8]) -> io::Result<File> {
+        writable(name)?;
+        let flags = OFlags::WRONLY
+            | OFlags::APPEND
+            | OFlags::NONBLOCK
+            | OFlags::NOFOLLOW
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        let fd = openat(&self.fd, name, flags, Mode::empty())?;
+        match Stat::from(fstat(&fd)?).kind {
+            Kind::File => Ok(fd.into()),
+            _ => Err(Errno::NXIO.into()),
+        }
+    }
+
     /// The target of a symlink, as bytes.
     pub(crate) fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
         plain(name)?;

@@ -194,6 +194,10 @@ impl Root {
         }
         match statat(&fd, c".git", AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => {}
+            // A directory of that name without a HEAD is no repository to git either.
+            Ok(stat)
+                if Stat::from(stat).kind == Kind::Dir
+                    && matches!(statat(&fd, c".git/HEAD", AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT)) => {}
             Ok(_) => return Err(Refusal::ParentIsSubmodule),
             Err(errno) => return Err(errno.into()),
         }

@@ -201,6 +201,9 @@ fn a_cached_directory_does_not_hide_what_took_its_place() {
 fn repositories_of_their_own_are_not_entered() {
     let scratch = Scratch::new();
     scratch.make("nested/.git");
+    fs::write(scratch.root.join("nested/.git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    scratch.make("odd/.git");
+    assert!(scratch.roots().all(|root| root.dir(b"odd").is_ok()), "without a HEAD it is no repository");
     scratch.make("nested/src");
     scratch.make("module");
     fs::write(scratch.root.join("module/.git"), "gitdir: elsewhere\n").unwrap();

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::io;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,10 +25,16 @@ impl Manifest {
     /// # Errors
     /// [`Error::Format`] when an unknown field holds a number that is not an integer of 64 bits.
     pub fn to_canonical(&self) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        self.write_canonical(&mut out)?;
+        Ok(out)
+    }
+
+    fn write_canonical(&self, out: impl io::Write) -> Result<(), Error> {
         let fault = |why: serde_json::Error| Error::format(MANIFEST, why.to_string());
         if !has_extra(self) {
             // Fields are declared in alphabetical order, so the direct form is the sorted one.
-            return serde_json::to_vec(self).map_err(fault);
+            return serde_json::to_writer(out, self).map_err(fault);
         }
         let mut value = serde_json::to_value(self).map_err(fault)?;
         // Does nothing unless some crate of the program has switched on serde_json's insertion order.
@@ -35,7 +42,7 @@ impl Manifest {
         if has_fraction(&value) {
             return Err(Error::format(MANIFEST, "it holds a number that is not an integer of 64 bits"));
         }
-        serde_json::to_vec(&value).map_err(fault)
+        serde_json::to_writer(out, &value).map_err(fault)
     }
 
     /// The id: SHA-256 of the [canonical bytes](Self::to_canonical).
@@ -63,10 +70,12 @@ impl Manifest {
         let manifest: Self =
             serde_json::from_slice(bytes).map_err(|why| Error::format(MANIFEST, why.to_string()))?;
         manifest.check(&limits)?;
-        if manifest.to_canonical()? != bytes {
-            return Err(Error::format(MANIFEST, "it is not in canonical form"));
+        // Written against the bytes that were read, so that there is no second copy of a large manifest.
+        let mut rest = Rest(bytes);
+        match manifest.write_canonical(&mut rest) {
+            Ok(()) if rest.0.is_empty() => Ok(manifest),
+            _ => Err(Error::format(MANIFEST, "it is not in canonical form")),
         }
-        Ok(manifest)
     }
 
     /// Every content this manifest names, with its size.
@@ -108,6 +117,20 @@ impl Manifest {
             .try_fold(0_u64, |sum, state| sum.checked_add(state.size))
             .map(drop)
             .ok_or_else(|| Error::format(MANIFEST, "the sum of its sizes exceeds 64 bits"))
+    }
+}
+
+/// Takes nothing but the bytes it expects.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

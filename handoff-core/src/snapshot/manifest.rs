@@ -292,7 +292,7 @@ pub struct EntryFlags {
     /// Not a file but an empty directory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_dir: bool,
-    /// Staged as "will be added", without content (`git add -N`).
+    /// Staged as "will be added", without content (`git add -N`): `index` then says only which mode was noted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub intent_to_add: bool,
     /// The content is not normalised: the attribute that would (`filter=lfs`), which was not run.

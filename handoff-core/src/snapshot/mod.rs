@@ -15,8 +15,8 @@ mod spool;
 mod store;
 mod vault;
 
-//#[cfg(test)]
-//mod golden;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;
 

@@ -147,6 +147,24 @@ impl Spool {
     /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
     /// [`Error::BlobMissing`] when it names a content that was not added.
     pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
+        let snapshot = self.seal(manifest)?;
+        for (blob, size) in &snapshot.manifest().contents()? {
+            match snapshot.blob_size(blob) {
+                None => return Err(Error::BlobMissing { blob: *blob }),
+                Some(found) if found != *size => {
+                    return Err(Error::format(
+                        "the manifest",
+                        format!("blob {blob} is {found} bytes and not {size}"),
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// As [`finish`](Self::finish), whether or not the contents are those that the manifest names.
+    pub(crate) fn seal(self, manifest: Manifest) -> Result<Snapshot, Error> {
         manifest.check(&Limits::CEILING)?;
         let id = manifest.id()?;
         let named = manifest.contents()?;
@@ -168,16 +186,6 @@ impl Spool {
             }
         }
         blobs.sort_unstable_by_key(|blob| blob.digest);
-        for (digest, size) in &named {
-            match blobs.binary_search_by(|blob| blob.digest.cmp(digest)).ok().and_then(|at| blobs.get(at)) {
-                None => return Err(Error::BlobMissing { blob: *digest }),
-                Some(blob) if blob.len != *size => {
-                    let why = format!("blob {digest} is {} bytes and not {size}", blob.len);
-                    return Err(Error::format("the manifest", why));
-                }
-                Some(_) => {}
-            }
-        }
         within("the size of all blobs in bytes", end, Limits::CEILING.total_bytes)?;
         let store = Store::new(blocks, blobs, vault.into_file(), "the spool".to_owned(), u64::MAX);
         Ok(Snapshot::from_inner(Inner { id, manifest, store, gaps: Vec::new() }))

@@ -1,5 +1,9 @@
 //! What an apply, preview or undo did: every path of the manifest exactly once, and a text an agent can read.
 
+mod display;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -269,6 +273,18 @@ pub struct StagingReport {
 }
 
 impl ApplyReport {
+    /// A report with its verdict. `whole` says that the snapshot itself lacks nothing.
+    pub(crate) fn new(
+        action: Action,
+        apply_id: Option<ApplyId>,
+        repos: Vec<RepoReport>,
+        snapshot: SnapshotId,
+        whole: bool,
+    ) -> Self {
+        let verdict = verdict(&repos, whole);
+        Self { action, apply_id, repos, snapshot, verdict }
+    }
+
     /// Every file report with the name of its repository.
     pub fn files(&self) -> impl Iterator<Item = (&str, &FileReport)> {
         self.repos.iter().flat_map(|repo| repo.files.iter().map(move |file| (repo.name.as_str(), file)))
@@ -295,5 +311,25 @@ impl FileReport {
             reason: None,
             message: None,
         }
+    }
+}
+
+/// All in one word. What git ignores and what the caller excluded was not asked for, so its absence is no fault.
+fn verdict(repos: &[RepoReport], whole: bool) -> Verdict {
+    let (mut placed, mut missing) = (0_usize, usize::from(!whole));
+    for repo in repos {
+        missing += repo.staging.left_paths.len();
+        for file in &repo.files {
+            match file.outcome {
+                Outcome::Unchanged | Outcome::Applied | Outcome::Merged => placed += 1,
+                Outcome::NotCaptured if matches!(file.reason.as_deref(), Some("ignored" | "excluded")) => {}
+                _ => missing += 1,
+            }
+        }
+    }
+    match (placed, missing) {
+        (_, 0) => Verdict::Complete,
+        (0, _) => Verdict::NothingApplied,
+        _ => Verdict::Partial,
     }
 }

@@ -1,0 +1,284 @@
+//! The three sides of one path as contents: what is the same as what, with line endings put aside where git's
+//! attributes say that they do not count.
+
+use std::io::{self, Write};
+
+use super::state::{Content, HELD, Here};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::git::{Blobs, Index, Normalised, Normaliser, Repo};
+use crate::id::Oid;
+use crate::path::RelPath;
+use crate::rooted::{Kind, errno_name};
+use crate::snapshot::{Eol, FileState, Mode, Snapshot};
+
+/// Trouble with one entry: the stable reason and more words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub reason: String,
+    pub message: Option<String>,
+}
+
+impl Trouble {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: None }
+    }
+
+    pub(super) fn io(why: &io::Error) -> Self {
+        Self { reason: errno_name(why), message: Some(why.to_string()) }
+    }
+
+    /// Trouble with a blob of the snapshot.
+    pub(super) fn blob(why: &Error) -> Self {
+        let reason = match why {
+            Error::BlobMissing { .. } => "blob_missing",
+            Error::Corrupt { .. } | Error::Truncated { .. } | Error::Format { .. } => "blob_mismatch",
+            Error::Io { source, .. } => return Self::io(source),
+            other => other.kind().as_str(),
+        };
+        Self { reason: reason.into(), message: Some(why.to_string()) }
+    }
+
+    /// Trouble with the target's repository.
+    pub(super) fn repo(why: impl std::fmt::Display) -> Self {
+        Self { reason: "repository".into(), message: Some(why.to_string()) }
+    }
+}
+
+/// Reads and compares contents, on one thread.
+pub(super) struct Reader<'a> {
+    pub snapshot: &'a Snapshot,
+    pub repo: &'a Repo,
+    pub index: &'a Index,
+    /// Whether snapshot and target name objects the same way, so that their ids can be compared.
+    pub same_format: bool,
+    blobs: Blobs,
+    normaliser: Option<Normaliser>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, repo: &'a Repo, index: &'a Index, same_format: bool) -> Self {
+        Self { snapshot, repo, index, same_format, blobs: repo.blobs(), normaliser: None }
+    }
+
+    /// Reading the attributes costs more than most entries, and most need none.
+    fn normaliser(&mut self) -> Result<&mut Normaliser, Trouble> {
+        if self.normaliser.is_none() {
+            self.normaliser = Some(self.repo.normaliser(self.index).map_err(Trouble::repo)?);
+        }
+        self.normaliser.as_mut().ok_or_else(|| Trouble::new("repository"))
+    }
+
+    /// Work-tree bytes as the target's git would store them.
+    pub(super) fn to_git(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Normalised, Trouble> {
+        let index = self.index;
+        self.normaliser()?.to_git(index, path, bytes).map_err(Trouble::repo)
+    }
+
+    /// Stored bytes as the target's git would check them out.
+    pub(super) fn to_worktree(&mut self, path: &RelPath, stored: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+        let converted = self.normaliser()?.to_worktree(path, &stored).map_err(Trouble::repo)?;
+        Ok(converted.unwrap_or(stored))
+    }
+
+    /// Whether what is here has the content of `layer`.
+    pub(super) fn same(
+        &mut self,
+        path: &RelPath,
+        here: &Content,
+        layer: &FileState,
+    ) -> Result<bool, Trouble> {
+        if layer.blob == Some(here.hash) {
+            return Ok(true);
+        }
+        let Some(oid) = self.oid_of(layer)? else { return Ok(false) };
+        Ok(self.here_oid(path, here)? == Some(oid))
+    }
+
+    /// The id of what is here, normalised where it is small enough to be.
+    fn here_oid(&mut self, path: &RelPath, here: &Content) -> Result<Option<Oid>, Trouble> {
+        match &here.bytes {
+            Some(bytes) if here.stat.kind == Kind::Symlink => Ok(self.repo.blob_oid(bytes)),
+            Some(bytes) => Ok(self.to_git(path, bytes)?.oid),
+            None => Ok(here.streamed),
+        }
+    }
+
+    /// The layer's id as the target would name it; `None` where it cannot be known.
+    fn oid_of(&self, layer: &FileState) -> Result<Option<Oid>, Trouble> {
+        if self.same_format {
+            return Ok(layer.oid);
+        }
+        match layer.blob {
+            Some(blob) if layer.size <= HELD => {
+                let bytes = self.snapshot.blob(&blob).map_err(|why| Trouble::blob(&why))?;
+                Ok(self.repo.blob_oid(&bytes))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The work-tree bytes of a layer that is carried; at most [`HELD`] of them.
+    pub(super) fn carried(&self, layer: &FileState) -> Result<Vec<u8>, Trouble> {
+        let blob = layer.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
+        let bytes = self.snapshot.blob(&blob).map_err(|why| Trouble::blob(&why))?;
+        if bytes.len() as u64 != layer.size {
+            return Err(size_mismatch(bytes.len() as u64, layer.size));
+        }
+        Ok(bytes)
+    }
+
+    /// Streams a carried layer to `out`.
+    pub(super) fn copy(&self, layer: &FileState, out: &mut dyn Write) -> Result<(), Trouble> {
+        let blob = layer.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
+        let copied = self.snapshot.copy_blob(&blob, out).map_err(|why| Trouble::blob(&why))?;
+        if copied != layer.size { Err(size_mismatch(copied, layer.size)) } else { Ok(()) }
+    }
+
+    /// The committed content of `layer`, from the snapshot or from the target's own objects; `None` where
+    /// neither has it, or where it is too large to merge.
+    pub(super) fn stored(&self, layer: &FileState) -> Result<Option<Vec<u8>>, Trouble> {
+        if let Some(blob) = layer.blob.filter(|blob| self.snapshot.has_blob(blob)) {
+            if layer.size > HELD {
+                return Ok(None);
+            }
+            return self.snapshot.blob(&blob).map(Some).map_err(|why| Trouble::blob(&why));
+        }
+        match layer.oid.filter(|_| self.same_format) {
+            Some(oid) => self.object(&oid),
+            None => Ok(None),
+        }
+    }
+
+    /// A blob of the target's own objects; `None` when it is not there or too large to merge.
+    pub(super) fn object(&self, oid: &Oid) -> Result<Option<Vec<u8>>, Trouble> {
+        if self.blobs.size(oid).is_none_or(|size| size > HELD) {
+            return Ok(None);
+        }
+        self.blobs.read(oid).map_err(Trouble::repo)
+    }
+
+    /// The incoming bytes as git would store them. `None` where they are not known to have another form, so
+    /// that they count as they are.
+    ///
+    /// The source said which id the stored form has, so a guess at it can be checked.
+    pub(super) fn incoming_stored(
+        &mut self,
+        path: &RelPath,
+        layer: &FileState,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        if layer.eol.is_none() || layer.mode == Mode::Symlink {
+            return Ok(None);
+        }
+        let Some(oid) = layer.oid.filter(|_| self.same_format) else { return Ok(None) };
+        let normal = self.to_git(path, bytes)?;
+        if normal.oid == Some(oid) {
+            return Ok(Some(normal.changed.unwrap_or_else(|| bytes.to_vec())));
+        }
+        // The source's settings converted what the target's would not.
+        let unix = to_lf(bytes);
+        Ok((self.repo.blob_oid(&unix) == Some(oid)).then_some(unix))
+    }
+
+    /// The bytes to write for the incoming side, and whether line endings were converted: bytes that are what
+    /// the source's git would check out become what the target's git would; all others stay as they are.
+    pub(super) fn incoming(&mut self, path: &RelPath, layer: &FileState) -> Result<(Vec<u8>, bool), Trouble> {
+        let bytes = self.carried(layer)?;
+        if layer.eol != Some(Eol::Native) {
+            return Ok((bytes, false));
+        }
+        let Some(stored) = self.incoming_stored(path, layer, &bytes)? else { return Ok((bytes, false)) };
+        let converted = self.to_worktree(path, stored)?;
+        let differs = converted != bytes;
+        Ok((converted, differs))
+    }
+
+    /// Whether a large file of the git-lfs filter is as checked out: the committed pointer names its hash.
+    pub(super) fn is_lfs_of(&self, base: &FileState, here: &Content) -> Result<bool, Trouble> {
+        if base.size > 1024 {
+            return Ok(false);
+        }
+        let Some(pointer) = self.stored(base)? else { return Ok(false) };
+        Ok(lfs_hash(&pointer) == Some(here.hash))
+    }
+}
+
+fn size_mismatch(found: u64, declared: u64) -> Trouble {
+    Trouble {
+        reason: "blob_mismatch".into(),
+        message: Some(format!("the content has {found} bytes, the manifest says {declared}")),
+    }
+}
+
+fn lfs_hash(pointer: &[u8]) -> Option<Digest> {
+    let text = std::str::from_utf8(pointer).ok()?;
+    if !text.starts_with("version https://git-lfs.github.com/spec/") {
+        return None;
+    }
+    text.lines().find_map(|line| line.strip_prefix("oid sha256:")?.parse().ok())
+}
+
+/// Each CR LF as LF.
+pub(super) fn to_lf(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().peekable();
+    while let Some(byte) = rest.next() {
+        if *byte != b'\r' || rest.peek() != Some(&&b'\n') {
+            out.push(*byte);
+        }
+    }
+    out
+}
+
+/// Each LF that has no CR before it as CR LF.
+pub(super) fn to_crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 16);
+    let mut last = 0;
+    for byte in bytes {
+        if *byte == b'\n' && last != b'\r' {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+        last = *byte;
+    }
+    out
+}
+
+/// Whether most lines end in CR LF.
+pub(super) fn is_mostly_crlf(bytes: &[u8]) -> bool {
+    let (mut crlf, mut lf, mut last) = (0_usize, 0_usize, 0);
+    for byte in bytes {
+        if *byte == b'\n' {
+            if last == b'\r' { crlf += 1 } else { lf += 1 }
+        }
+        last = *byte;
+    }
+    crlf > lf
+}
+
+/// Whether what is here can be merged as far as its kind and size go.
+pub(super) fn held(here: &Here) -> Option<&[u8]> {
+    here.content().filter(|content| content.stat.kind == Kind::File)?.bytes.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_endings_convert_both_ways() {
+        assert_eq!(to_lf(b"a\r\nb\r\r\nc\rd\n"), b"a\nb\r\nc\rd\n");
+        assert_eq!(to_crlf(b"a\nb\r\nc\rd\n"), b"a\r\nb\r\nc\rd\r\n");
+        assert!(is_mostly_crlf(b"a\r\nb\r\nc\n"));
+        assert!(!is_mostly_crlf(b"a\r\nb\n"));
+    }
+
+    #[test]
+    fn a_pointer_names_the_content_it_stands_for() {
+        let hash = Digest::of(b"large");
+        let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{hash}\nsize 5\n");
+        assert_eq!(lfs_hash(pointer.as_bytes()), Some(hash));
+        assert_eq!(lfs_hash(format!("oid sha256:{hash}\n").as_bytes()), None);
+    }
+}

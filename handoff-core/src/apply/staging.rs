@@ -1,0 +1,204 @@
+//! Staged state: the index layer of the snapshot, put into the target's index where that still says what the
+//! snapshot's HEAD said.
+
+use std::collections::HashMap;
+
+use super::journal::{IndexOp, IndexState};
+use super::sides::Reader;
+use crate::error::Error;
+use crate::git::{IndexChange, Repo, StagedItem, TreeItem};
+use crate::path::RelPath;
+use crate::report::{FileReport, Outcome, StagingReport};
+use crate::snapshot::{Entry, FileState, Mode, RepoManifest};
+
+/// The changes to make, and what is known not to work.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    pub changes: Vec<IndexOp>,
+    pub report: StagingReport,
+}
+
+/// Decides for each entry whose index layer differs from HEAD.
+pub(super) fn plan(
+    reader: &Reader<'_>,
+    manifest: &RepoManifest,
+    files: &HashMap<&RelPath, &FileReport>,
+) -> Planned {
+    let mut out = Planned::default();
+    for entry in &manifest.entries {
+        if !entry.flags.stages.is_empty() {
+            leave(&mut out.report, entry.path.clone(), "unmerged");
+            continue;
+        }
+        let Some(wanted) = wanted(entry) else { continue };
+        let ready = files.get(&entry.path).is_some_and(|file| is_ready(file));
+        match ready.then(|| decide(reader, entry, wanted)).unwrap_or(Err("not_written")) {
+            Ok(None) => out.report.restored += 1,
+            Ok(Some(change)) => out.changes.push(change),
+            Err(reason) => leave(&mut out.report, entry.path.clone(), reason),
+        }
+    }
+    out
+}
+
+/// Whether the file itself is as in the snapshot, so that its staged state has something to stand on.
+pub(super) fn is_ready(file: &FileReport) -> bool {
+    file.at.is_none() && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
+}
+
+/// Counts a path whose staged state is left as it is.
+pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
+    *report.left.entry(reason.to_owned()).or_default() += 1;
+    report.left_paths.push((path, reason.to_owned()));
+}
+
+/// The staged state the entry speaks of; `None` when its index layer is HEAD's.
+fn wanted(entry: &Entry) -> Option<Wanted> {
+    if entry.flags.intent_to_add {
+        let mode = entry.index.as_ref().map_or(Mode::Regular, |index| index.mode.clone());
+        return Some(Wanted::IntentToAdd(mode));
+    }
+    match (&entry.head, &entry.index) {
+        (None, None) => None,
+        (Some(_), None) => Some(Wanted::Absent),
+        (Some(head), Some(index)) if head.mode == index.mode && head.oid == index.oid => None,
+        (_, Some(index)) => Some(Wanted::File(index.clone())),
+    }
+}
+
+enum Wanted {
+    Absent,
+    IntentToAdd(Mode),
+    File(FileState),
+}
+
+/// `Ok(None)` where the index says so already.
+fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<IndexOp>, &'static str> {
+    if !reader.same_format {
+        return Err("target_differs");
+    }
+    let new = match wanted {
+        Wanted::Absent => IndexState::Absent,
+        Wanted::IntentToAdd(mode @ (Mode::Regular | Mode::Executable | Mode::Symlink)) => {
+            IndexState::IntentToAdd { mode }
+        }
+        Wanted::IntentToAdd(_) => return Err("not_written"),
+        Wanted::File(state) => match (&state.mode, state.oid) {
+            (Mode::Regular | Mode::Executable | Mode::Symlink, Some(oid)) => {
+                let here = reader.repo.has_object(&oid);
+                if !here && !state.blob.is_some_and(|blob| reader.snapshot.has_blob(&blob)) {
+                    return Err("failed");
+                }
+                IndexState::Item { mode: state.mode, oid }
+            }
+            // A commit of another repository is never written.
+            _ => return Err("not_written"),
+        },
+    };
+    let now = reader.index.staged(&entry.path);
+    if now == StagedItem::from(&new) {
+        return Ok(None);
+    }
+    let head = match &entry.head {
+        None => StagedItem::Absent,
+        Some(FileState { oid: Some(oid), mode, .. }) => {
+            StagedItem::Item(TreeItem { mode: mode.clone(), oid: *oid })
+        }
+        Some(_) => return Err("target_differs"),
+    };
+    match IndexState::of(&now) {
+        Some(old) if now == head => Ok(Some(IndexOp { path: entry.path.clone(), old, new })),
+        _ => Err("target_differs"),
+    }
+}
+
+/// Makes the planned changes whose files were written, and counts them.
+pub(super) fn restore(
+    reader: &Reader<'_>,
+    manifest: &RepoManifest,
+    planned: Planned,
+    files: &HashMap<&RelPath, &FileReport>,
+) -> StagingReport {
+    let mut report = planned.report;
+    let mut changes = Vec::new();
+    let entries: HashMap<&RelPath, &Entry> =
+        manifest.entries.iter().map(|entry| (&entry.path, entry)).collect();
+    for op in planned.changes {
+        if !files.get(&op.path).is_some_and(|file| is_ready(file)) {
+            leave(&mut report, op.path, "not_written");
+            continue;
+        }
+        let layer = entries.get(&op.path).and_then(|entry| entry.index.as_ref());
+        if !is_stored(reader, &op.new, layer) {
+            leave(&mut report, op.path, "failed");
+            continue;
+        }
+        changes.push(op);
+    }
+    write(reader.repo, &changes, false, &mut report);
+    report
+}
+
+/// Whether the object that the entry will name is there, stored now where it was not.
+fn is_stored(reader: &Reader<'_>, new: &IndexState, layer: Option<&FileState>) -> bool {
+    let IndexState::Item { oid, .. } = new else { return true };
+    if reader.repo.has_object(oid) {
+        return true;
+    }
+    let Some(bytes) = layer.and_then(|layer| layer.blob).and_then(|blob| reader.snapshot.blob(&blob).ok())
+    else {
+        return false;
+    };
+    // What is stored under the id must be what the id says.
+    reader.repo.blob_oid(&bytes) == Some(*oid) && reader.repo.write_blob(&bytes).is_ok()
+}
+
+/// Puts the old entries back where the index still says what the apply made it say.
+pub(super) fn put_back(repo: &Repo, ops: &[IndexOp]) -> StagingReport {
+    let mut report = StagingReport::default();
+    if ops.is_empty() {
+        return report;
+    }
+    let Ok(index) = repo.index() else {
+        for op in ops {
+            leave(&mut report, op.path.clone(), "failed");
+        }
+        return report;
+    };
+    // What is as it was needs nothing; it may never have been changed.
+    let changed: Vec<IndexOp> =
+        ops.iter().filter(|op| index.staged(&op.path) != StagedItem::from(&op.old)).cloned().collect();
+    write(repo, &changed, true, &mut report);
+    report
+}
+
+fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, report: &mut StagingReport) {
+    if ops.is_empty() {
+        return;
+    }
+    let changes: Vec<IndexChange> = ops
+        .iter()
+        .map(|op| {
+            let (from, to) = if backwards { (&op.new, &op.old) } else { (&op.old, &op.new) };
+            IndexChange { path: op.path.clone(), expected: from.into(), wanted: to.into() }
+        })
+        .collect();
+    match repo.write_index(&changes) {
+        Ok(done) => {
+            for (op, done) in ops.iter().zip(done) {
+                if done {
+                    report.restored += 1;
+                } else {
+                    leave(report, op.path.clone(), "target_differs");
+                }
+            }
+        }
+        Err(why) => {
+            let reason = if matches!(why, Error::Busy { .. }) { "index_locked" } else { "failed" };
+            for op in ops {
+                leave(report, op.path.clone(), reason);
+            }
+        }
+    }
+    report.left_paths.sort();
+}

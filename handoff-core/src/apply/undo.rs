@@ -1,0 +1,362 @@
+//! Putting back what an apply replaced: for `undo`, for an apply that was cancelled or cut off, and for an undo
+//! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
+
+use std::io;
+use std::path::Path;
+
+use super::fail;
+use super::journal::{Access, Home, Journal, Op, Opened, Record, sweep};
+use super::sides::Trouble;
+use super::staging;
+use super::state::{State, look};
+use super::write::{copy, into_io, parent, slot};
+use crate::error::Error;
+use crate::git::Repo;
+use crate::id::{ApplyId, SnapshotId};
+use crate::progress::{Control, Phase};
+use crate::report::{Detail, FileReport, Note, Outcome, RepoReport, StagingReport};
+use crate::rooted::{Dir, Refusal, Root};
+
+/// What putting back one apply came to.
+#[derive(Debug, Default)]
+pub(super) struct PutBack {
+    /// One for each path that the apply had planned to write.
+    pub files: Vec<FileReport>,
+    pub staging: StagingReport,
+    /// Some paths or index entries could not be put back, so the record is still needed.
+    pub incomplete: bool,
+}
+
+/// Puts back everything in `journal`. May be repeated after any interruption.
+pub(super) fn put_back(repo: &Repo, root: &Root, home: &Home, record: &Record, journal: &Journal) -> PutBack {
+    let mut out = PutBack { staging: staging::put_back(repo, &journal.index), ..PutBack::default() };
+    fail::point("undo: index");
+    let mut files: Vec<(usize, FileReport)> = Vec::with_capacity(journal.ops.len());
+    let made = |op: &Op| matches!(op.pre, State::Absent | State::Dir);
+    // What was created goes first, so that the directories that were made for it can go, so that what was
+    // deleted can come back in their place.
+    for (at, op) in journal.ops.iter().enumerate().rev().filter(|(_, op)| made(op)) {
+        files.push((at, report(root, home, record, op)));
+        fail::point("undo: removed");
+    }
+    let mut dirs = journal.dirs.clone();
+    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.as_bytes().len()));
+    for dir in &dirs {
+        // Not empty any more, or gone: somebody uses it or has removed it.
+        let _ = parent(root, dir).map(|(above, name)| above.remove_dir(name));
+    }
+    for (at, op) in journal.ops.iter().enumerate().rev().filter(|(_, op)| !made(op)) {
+        files.push((at, report(root, home, record, op)));
+        fail::point("undo: put back");
+    }
+    files.sort_by_key(|(at, _)| *at);
+    out.files = files.into_iter().map(|(_, file)| file).collect();
+    out.incomplete = !out.staging.left.is_empty()
+        || out.files.iter().any(|file| !matches!(file.outcome, Outcome::Applied | Outcome::Unchanged));
+    out
+}
+
+fn report(root: &Root, home: &Home, record: &Record, op: &Op) -> FileReport {
+    let mut report = FileReport::new(op.reported().clone(), Outcome::Unchanged);
+    report.at = op.entry.as_ref().map(|_| op.path.clone());
+    let back = one(root, home, record, op, &mut report);
+    if op.beside.is_some()
+        && matches!(back, Ok(Back::Already | Back::Done))
+        && let Ok((dir, name)) = slot(root, record, op)
+    {
+        // A new content that was never published may still wait there.
+        let _ = dir.remove_file(&name);
+    }
+    match back {
+        Ok(Back::Already) => {
+            report.hash = op.pre.hash();
+        }
+        Ok(Back::Done) => {
+            report.outcome = Outcome::Applied;
+            report.detail = Some(match (&op.pre, &op.post) {
+                (State::Absent | State::Dir, _) => Detail::Deleted,
+                (_, State::Absent | State::Dir) => Detail::Created,
+                _ => op.detail.clone(),
+            });
+            report.hash = op.pre.hash();
+        }
+        Ok(Back::Changed(here)) => {
+            report.outcome = Outcome::Conflict;
+            report.detail = Some(Detail::ModifiedHere);
+            report.hash = here.and_then(|state| state.hash());
+            if op.pre.hash().is_some() {
+                report.incoming = Some(record.kept_path(op));
+            }
+        }
+        Err(why) => {
+            let trouble = Trouble::io(&why);
+            report.outcome = Outcome::Failed;
+            report.reason = Some(trouble.reason);
+            report.message = trouble.message;
+        }
+    }
+    report
+}
+
+enum Back {
+    /// It is as it was before the apply.
+    Already,
+    Done,
+    /// It is neither as the apply left it nor as it was.
+    Changed(Option<State>),
+}
+
+fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileReport) -> io::Result<Back> {
+    let path = op.path.parent().unwrap_or_default();
+    let (dir, now) = match root.dir(path) {
+        Ok(dir) => {
+            let now = look(&dir, op.path.name())?;
+            (Some(dir), now)
+        }
+        Err(Refusal::Io(why)) => return Err(why),
+        Err(Refusal::Missing | Refusal::ParentIsFile) => (None, Some(State::Absent)),
+        // A link or a repository is where a directory was.
+        Err(_) => return Ok(Back::Changed(None)),
+    };
+    if now.as_ref() == Some(&op.pre) {
+        return Ok(Back::Already);
+    }
+    if now.as_ref() != Some(&op.post) {
+        return Ok(Back::Changed(now));
+    }
+    let name = op.path.name();
+    let pre = match (&op.pre, &op.post) {
+        (State::Absent | State::Dir, State::Dir) => {
+            let Some(dir) = dir else { return Ok(Back::Already) };
+            return match dir.remove_dir(name) {
+                Ok(()) => Ok(Back::Done),
+                Err(why) if why.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(Back::Changed(None)),
+                Err(why) => Err(why),
+            };
+        }
+        (State::Absent | State::Dir, _) => {
+            let Some(dir) = dir else { return Ok(Back::Already) };
+            if !take_away(root, home, record, op, &dir, name)? {
+                return Ok(Back::Changed(look(&dir, name)?));
+            }
+            if op.pre == State::Dir {
+                dir.mkdir(name)?;
+            }
+            return Ok(Back::Done);
+        }
+        (pre, _) => pre,
+    };
+    // Deletions may have taken the directory away, too.
+    let dir = match dir {
+        Some(dir) => dir,
+        None => root.dir_create(path, &mut Vec::new()).map_err(into_io)?,
+    };
+    let (from, slot) = bring(root, record, op, pre)?;
+    if op.post == State::Absent || op.post == State::Dir {
+        if op.post == State::Dir {
+            dir.remove_dir(name)?;
+        }
+        return match from.rename_new(&slot, &dir, name) {
+            Ok(()) => Ok(Back::Done),
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(Back::Changed(look(&dir, name)?)),
+            Err(why) => Err(why),
+        };
+    }
+    if from.exchange(&slot, &dir, name)? {
+        if look(&from, &slot)?.as_ref() == Some(&op.post) {
+            if op.beside.is_some() {
+                from.remove_file(&slot)?;
+            }
+            return Ok(Back::Done);
+        }
+        // Written to in that instant: it goes back where it was.
+        from.exchange(&slot, &dir, name)?;
+        return Ok(Back::Changed(look(&dir, name)?));
+    }
+    report.notes.push(Note::WeakCas);
+    if look(&dir, name)?.as_ref() != Some(&op.post) {
+        return Ok(Back::Changed(look(&dir, name)?));
+    }
+    from.rename_over(&slot, &dir, name)?;
+    Ok(Back::Done)
+}
+
+/// Moves what the apply created out of the tree. False when it has been changed in that instant; it is then
+/// back in its place.
+fn take_away(root: &Root, home: &Home, record: &Record, op: &Op, dir: &Dir, name: &[u8]) -> io::Result<bool> {
+    let beside = op.beside.is_some() || dir.own_stat()?.device != home.device;
+    let (to, slot) = if beside {
+        (slot(root, record, op).map_err(into_io)?.0, record.beside(op.n))
+    } else {
+        (record.old.clone(), op.slot())
+    };
+    dir.rename_new(name, &to, &slot)?;
+    if look(&to, &slot)?.as_ref() == Some(&op.post) {
+        to.remove_file(&slot)?;
+        return Ok(true);
+    }
+    to.rename_new(&slot, dir, name)?;
+    Ok(false)
+}
+
+/// Where the pre-image is, on the file system of the target.
+fn bring(root: &Root, record: &Record, op: &Op, pre: &State) -> io::Result<(Dir, Vec<u8>)> {
+    let name = op.slot();
+    let old = record.old.stat(&name)?.is_some();
+    if op.beside.is_none() {
+        return Ok(if old { (record.old.clone(), name) } else { (record.new_dir(op.n).clone(), name) });
+    }
+    let (dir, temporary) = slot(root, record, op).map_err(into_io)?;
+    match dir.remove_file(&temporary) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    copy(&record.old, &name, &dir, &temporary, pre)?;
+    Ok((dir, temporary))
+}
+
+/// What was found and done about an apply that had not come to its end.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub id: ApplyId,
+    pub journal: Journal,
+    pub put_back: PutBack,
+}
+
+/// Rolls back whatever an earlier apply or undo in this work tree left unfinished. What was applied partly is
+/// taken back rather than completed: the work tree may have moved on since it was planned, and the caller is
+/// about to plan anew anyway.
+pub(super) fn recover(repo: &Repo, root: &Root, home: &Home) -> Result<Vec<Recovered>, Error> {
+    let mut out = Vec::new();
+    for id in home.applies()? {
+        let failed = |why: io::Error| Error::io("recovering an interrupted apply in", repo.root(), why);
+        let record = match home.record(&id) {
+            Ok(Some(record)) => record,
+            Ok(None) => continue,
+            // It died while its directories were being made or removed.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                sweep(home, &id).map_err(failed)?;
+                continue;
+            }
+            Err(why) => return Err(why),
+        };
+        let journal = record.read().map_err(failed)?;
+        if journal.damaged || (journal.done && !journal.undoing) {
+            continue;
+        }
+        remove_beside(root, &record, &journal);
+        if !journal.sealed {
+            sweep(home, &id).map_err(failed)?;
+            continue;
+        }
+        let put_back = put_back(repo, root, home, &record, &journal);
+        home.sync().map_err(failed)?;
+        if put_back.incomplete {
+            // What could not be put back stays where it is, named in the report. Marked as done, so that it is
+            // not tried again behind the person's back; an undo tries again.
+            record.finish(&journal).map_err(failed)?;
+        } else {
+            record.remove().map_err(failed)?;
+        }
+        out.push(Recovered { id, journal, put_back });
+    }
+    Ok(out)
+}
+
+/// Removes temporary files beside targets on other file systems that no sealed operation speaks of.
+fn remove_beside(root: &Root, record: &Record, journal: &Journal) {
+    if journal.sealed {
+        return;
+    }
+    for path in &journal.beside {
+        let ours = path.name().starts_with(format!(".handoff-{}-", record.id).as_bytes());
+        if let (true, Ok((dir, name))) = (ours, parent(root, path)) {
+            let _ = dir.remove_file(name);
+        }
+    }
+}
+
+/// The undo of one apply in all repositories.
+pub(super) struct Undone {
+    pub repos: Vec<RepoReport>,
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// Finds the records of `id` below `roots` and puts back what they say.
+pub(super) fn undo<'p>(
+    roots: impl Iterator<Item = &'p Path>,
+    id: &ApplyId,
+    control: &Control,
+) -> Result<Undone, Error> {
+    // As for an apply, all locks first.
+    let mut places = Vec::new();
+    for path in roots {
+        let repo = Repo::open_at(path)?;
+        let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
+        let home = match Home::open(&repo, Access::Existing)? {
+            Opened::Ready(home) => home,
+            Opened::Absent => continue,
+            Opened::Unwritable(why) => return Err(Error::io("locking", path, why)),
+        };
+        places.push((repo, root, home));
+    }
+    let mut out = Undone { repos: Vec::new(), snapshot: None };
+    let mut meter = control.phase(Phase::Undo, places.len() as u64);
+    for (repo, root, home) in &places {
+        // An interrupted apply is rolled back here, which is all that undoing it could mean.
+        let mut recovered = recover(repo, root, home)?;
+        let this = recovered.iter().position(|found| found.id == *id).map(|at| recovered.swap_remove(at));
+        let findings = recovered.iter().map(super::session::recovered).collect();
+        let done = match this {
+            Some(found) => Some((found.journal, found.put_back)),
+            None => undo_one(repo, root, home, id)?,
+        };
+        if let Some((journal, put_back)) = done
+            && let Some(header) = journal.header
+        {
+            out.snapshot = Some(header.snapshot);
+            out.repos.push(RepoReport {
+                drift: repo.drift(&header.head)?,
+                files: put_back.files,
+                findings,
+                name: header.repo,
+                staging: put_back.staging,
+                target: Some(repo.root().to_owned()),
+            });
+        }
+        // One repository is put back whole; a cancelled undo is carried on by the next call.
+        meter.step(1, 0, None).or_else(|why| if out.repos.is_empty() { Err(why) } else { Ok(()) })?;
+    }
+    if out.repos.is_empty() {
+        return Err(Error::UnknownApply { id: *id });
+    }
+    out.repos.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(out)
+}
+
+fn undo_one(
+    repo: &Repo,
+    root: &Root,
+    home: &Home,
+    id: &ApplyId,
+) -> Result<Option<(Journal, PutBack)>, Error> {
+    let failed = |why: io::Error| Error::io("undoing an apply in", repo.root(), why);
+    let Some(record) = home.record(id)? else { return Ok(None) };
+    let journal = record.read().map_err(failed)?;
+    if journal.damaged || journal.header.is_none() {
+        return Err(Error::Corrupt {
+            what: format!("the journal {}", record.path.join("journal").display()),
+        });
+    }
+    record.undoing(&journal).map_err(failed)?;
+    fail::point("undo: marked");
+    let put_back = put_back(repo, root, home, &record, &journal);
+    home.sync().map_err(failed)?;
+    fail::point("undo: synced");
+    if put_back.incomplete {
+        record.finish(&journal).map_err(failed)?;
+    } else {
+        record.remove().map_err(failed)?;
+    }
+    Ok(Some((journal, put_back)))
+}

@@ -1,0 +1,178 @@
+//! Runs one operation of the library in another process: this test binary, asked for a single ignored test.
+//! So a run can be killed, traced, given other rights or another environment.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use handoff_core::{
+    ApplyOptions, ApplyReport, CaptureOptions, Durability, OnConflict, Snapshot, Staging, Workspace, apply,
+    capture, plan, preview, undo,
+};
+use serde::{Deserialize, Serialize};
+
+const JOB: &str = "HANDOFF_TEST_JOB";
+
+/// Looked up (in vain) right before and after the operation, so that a trace shows where it begins and ends.
+pub const BEGIN: &str = "/handoff-test-begins";
+pub const END: &str = "/handoff-test-ends";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    Capture,
+    Plan,
+    Preview,
+    Apply,
+    Undo,
+}
+
+/// What the other process is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub operation: Operation,
+    pub roots: Vec<PathBuf>,
+    /// Written by a capture, read by preview and apply.
+    pub bundle: Option<PathBuf>,
+    /// For undo.
+    pub apply_id: Option<String>,
+    pub theirs: bool,
+    pub leave_index: bool,
+    /// Without waiting for the disk.
+    pub fast: bool,
+    /// Where the [`Answer`] goes.
+    pub answer: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Answer {
+    pub error: Option<Failure>,
+    pub report: Option<ApplyReport>,
+    /// Of a capture.
+    pub omissions: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: String,
+    /// The message and those of its causes.
+    pub message: String,
+}
+
+impl Job {
+    pub fn new(operation: Operation, root: &Path, answer: &Path) -> Self {
+        Self {
+            operation,
+            roots: vec![root.to_owned()],
+            bundle: None,
+            apply_id: None,
+            theirs: false,
+            leave_index: false,
+            fast: false,
+            answer: answer.to_owned(),
+        }
+    }
+
+    pub fn with_bundle(mut self, bundle: &Path) -> Self {
+        self.bundle = Some(bundle.to_owned());
+        self
+    }
+
+    /// The command that does the job, to be run as it is or under another program.
+    pub fn command(&self) -> Command {
+        self.command_of(&std::env::current_exe().unwrap())
+    }
+
+    /// Like [`command`](Self::command), with a copy of the binary: for users who may not enter the build directory.
+    pub fn command_of(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command
+            .args(["--exact", "support::driver::child", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(JOB, serde_json::to_string(self).unwrap());
+        command
+    }
+
+    /// Runs `command`, which does this job in the end, and reads the answer. `Err` with its output when there is none.
+    pub fn answer_of(&self, mut command: Command) -> Result<Answer, String> {
+        let output = command.output().map_err(|why| format!("{command:?}: {why}"))?;
+        match std::fs::read(&self.answer) {
+            Ok(answer) => {
+                let _ = std::fs::remove_file(&self.answer);
+                serde_json::from_slice(&answer).map_err(|why| why.to_string())
+            }
+            Err(_) => Err(format!(
+                "{}\n{}{}",
+                output.status,
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
+    }
+
+    /// Runs the job in another process.
+    pub fn run(&self) -> Answer {
+        self.answer_of(self.command()).unwrap()
+    }
+}
+
+/// An error with everything it says.
+pub fn failure(error: &handoff_core::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        cause = error.source();
+    }
+    Failure { kind: error.kind().as_str().to_owned(), message }
+}
+
+fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
+    let workspace = Workspace::new(&job.roots)?;
+    let mut options = ApplyOptions::default();
+    if job.theirs {
+        options.on_conflict = OnConflict::Theirs;
+    }
+    if job.leave_index {
+        options.staging = Staging::Leave;
+    }
+    if job.fast {
+        options.durability = Durability::Process;
+    }
+    let bundle = || Snapshot::open(job.bundle.as_deref().expect("a bundle"));
+    let mut answer = Answer::default();
+    match job.operation {
+        Operation::Capture => {
+            let snapshot = capture(&workspace, &CaptureOptions::default())?;
+            for repo in &snapshot.manifest().repos {
+                for omission in &repo.omissions {
+                    answer.omissions.push((omission.path.to_string(), omission.reason.to_string()));
+                }
+            }
+            if let Some(bundle) = &job.bundle {
+                snapshot.save(bundle)?;
+            }
+        }
+        Operation::Plan => {
+            plan(&workspace, &CaptureOptions::default())?;
+        }
+        Operation::Preview => answer.report = Some(preview(&bundle()?, &workspace, &options)?),
+        Operation::Apply => answer.report = Some(apply(&bundle()?, &workspace, &options)?),
+        Operation::Undo => {
+            let id = job.apply_id.as_deref().expect("an apply id").parse().unwrap();
+            answer.report = Some(undo(&workspace, &id, &options.control)?);
+        }
+    }
+    Ok(answer)
+}
+
+#[test]
+#[ignore = "the other process of the tests that need one; does nothing by itself"]
+fn child() {
+    let Some(job) = std::env::var_os(JOB) else { return };
+    let job: Job = serde_json::from_str(job.to_str().unwrap()).unwrap();
+    let _ = std::fs::symlink_metadata(BEGIN);
+    let result = perform(&job);
+    let _ = std::fs::symlink_metadata(END);
+    let answer = result.unwrap_or_else(|error| Answer { error: Some(failure(&error)), ..Answer::default() });
+    std::fs::write(&job.answer, serde_json::to_vec(&answer).unwrap()).unwrap();
+}

@@ -1,0 +1,11 @@
+//! What the tests stand on: fixtures, oracles, and the driver for runs in another process.
+
+pub mod driver;
+pub mod git;
+pub mod oracle;
+pub mod purity;
+pub mod repo;
+pub mod rights;
+pub mod snapshot;
+pub mod states;
+pub mod trace;

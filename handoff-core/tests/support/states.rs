@@ -1,0 +1,493 @@
+//! Workspace states: a base commit, a model of what was done to it, and a checkout in that state.
+//!
+//! Contents are from a pool whose objects the template repository already has, so a state of any kind costs
+//! two or three git processes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::git;
+use super::repo::{Format, Repo, at, copy_tree, scratch};
+
+/// A content of the pool, by number.
+pub type Content = usize;
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    File {
+        content: Content,
+        executable: bool,
+    },
+    /// To one of [`LINKS`].
+    Link(usize),
+}
+
+/// What the index has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    Item(Item),
+    IntentToAdd,
+}
+
+/// What is done to one path (`slot`s count through [`Template::paths`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Only on disk: an unstaged change, an untracked file, a type change.
+    Write(Item),
+    /// Only staged; the disk keeps what it has.
+    Stage(Item),
+    /// Written and staged.
+    WriteAndStage(Item),
+    /// Staged, then changed again.
+    StageThenWrite(Item, Item),
+    /// Staged, then put back as committed.
+    StageThenRevert(Item),
+    /// `rm`.
+    Remove,
+    /// `git rm --cached`.
+    Unstage,
+    /// `git rm`.
+    RemoveAndUnstage,
+    /// Staged, then removed from disk.
+    StageThenRemove(Item),
+    /// The executable bit turned on disk, and staged if so.
+    Chmod { staged: bool },
+    /// `git mv` to another slot, edited afterwards if so.
+    Rename { to: usize, then: Option<Item> },
+    /// `git add -N` of a new file.
+    IntentToAdd(Item),
+}
+
+/// A state as it is generated: what was done, and in what circumstances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Story {
+    pub steps: Vec<(usize, Action)>,
+    pub detached: bool,
+    /// Whether git has looked at the files since they were changed.
+    pub refreshed: bool,
+    /// Whether the files were changed just now, within the index's own time stamp.
+    pub racy: bool,
+}
+
+/// Targets of symlinks. None leaves the work tree, wherever the link is; those that would are in the hostile tests.
+pub const LINKS: &[&[u8]] =
+    &[b"README.md", b"nowhere/at/all", b"src", b".", b"deep/er/mod.rs", b"n\xc3\xa4ch\xff", b"with space"];
+
+/// Numbers of contents with a use of their own.
+const IGNORE_RULES: [Content; 5] = [20, 21, 22, 23, 24];
+const LINE_FEED_TEXTS: [Content; 6] = [0, 1, 2, 7, 8, 9];
+pub const CONTENTS: usize = 20;
+
+/// Every content of the pool.
+fn pool() -> Vec<Vec<u8>> {
+    let lines = |skip: usize, edit: usize| -> Vec<u8> {
+        (0..40)
+            .filter(|n| *n != skip)
+            .map(|n| if n == edit { format!("line {n} edited\n") } else { format!("line {n}\n") })
+            .collect::<String>()
+            .into_bytes()
+    };
+    let noise = |len: usize, mut seed: u32| -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
+            bytes.push(seed as u8);
+        }
+        bytes
+    };
+    let mut altered = noise(1024, 7);
+    altered[512] ^= 1;
+    let texts: [Vec<u8>; 25] = [
+        b"".to_vec(),
+        b"one\n".to_vec(),
+        // As long as the one before: only the content tells them apart.
+        b"two\n".to_vec(),
+        b"no newline at the end".to_vec(),
+        b"dos\r\nlines\r\n".to_vec(),
+        b"mixed\r\nlines\nold mac\rend\n".to_vec(),
+        noise(1024, 7),
+        lines(99, 99),
+        lines(99, 20),
+        lines(0, 39),
+        noise(300 << 10, 11),
+        "a longer text, line after line after line\n".repeat(1700).into_bytes(),
+        b"caf\xe9 in latin-1 \xff\xfe\n".to_vec(),
+        altered,
+        b"<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n".to_vec(),
+        [vec![b'x'; 10_000], b"\n".to_vec()].concat(),
+        b"#!/bin/sh\necho run\n".to_vec(),
+        b"\xef\xbb\xbfwith a byte order mark\n".to_vec(),
+        b"NUL in\0the middle\n".to_vec(),
+        b"\n\n\n".to_vec(),
+        b"*.log\nbuild/\n".to_vec(),
+        b"*.log\nbuild/\n*.tmp\n".to_vec(),
+        b"\n".to_vec(),
+        b"fresh/\n*.log\nbuild/\n".to_vec(),
+        b"*.log\n!debug.log\nsrc/\n".to_vec(),
+    ];
+    texts.to_vec()
+}
+
+/// Tracked paths of the base commit.
+fn base() -> Vec<(&'static [u8], Item)> {
+    let file = |content| Item::File { content, executable: false };
+    vec![
+        (b"README.md", file(7)),
+        (b"src/lib.rs", file(7)),
+        (b"src/deep/er/mod.rs", file(1)),
+        (b"src/deep/er/empty", file(0)),
+        (b"run.sh", Item::File { content: 16, executable: true }),
+        (b"data.bin", file(6)),
+        (b"big.bin", file(10)),
+        (b"link-to-file", Item::Link(0)),
+        (b"src/link-inside", Item::Link(4)),
+        (b"link-to-dir", Item::Link(2)),
+        (b"dangling", Item::Link(1)),
+        (b"with space/and \"quotes\".txt", file(1)),
+        (b"new\nline", file(2)),
+        (b"latin-\xe9\xff.txt", file(3)),
+        ("unicode-é-日本.txt".as_bytes(), file(12)),
+        (b"-dash", file(1)),
+        (b":(top)x", file(2)),
+        (b"[id].tsx", file(7)),
+        (b"back\\slash", file(1)),
+        (b"tab\there", file(3)),
+        (b".gitignore", file(20)),
+        (b".hidden/file", file(1)),
+        (b"dir/a", file(1)),
+        (b"dir/b/c", file(2)),
+        (b"file-or-dir", file(7)),
+        (b"win.crlf", file(7)),
+        (b"sub/win.crlf", file(1)),
+    ]
+}
+
+/// Paths that the base commit does not have. Some are directories of the base, or below its files.
+const NEW: &[&[u8]] = &[
+    b"new.txt",
+    b"src/new.rs",
+    b"fresh/dir/one",
+    b"fresh/dir/two",
+    b"fresh/x",
+    b"odd ?*name",
+    b"\xff\xfe",
+    b"-n",
+    b"README.MD",
+    "unicode-e\u{301}.txt".as_bytes(),
+    b"dir",
+    b"file-or-dir/inner",
+    b"src/deep",
+    b"link-to-dir/below",
+    b"~tilde",
+    b"new.crlf",
+    b"debug.log",
+    b"build/out.o",
+    b"src/keep.tmp",
+];
+
+/// A repository at its base commit and all that is needed to make checkouts in some state.
+pub struct Template {
+    scratch: tempfile::TempDir,
+    pub repo: Repo,
+    /// Tracked slots first, then new ones.
+    pub paths: Vec<Vec<u8>>,
+    tracked: usize,
+    pool: Vec<Vec<u8>>,
+    blob_ids: Vec<String>,
+    link_ids: Vec<String>,
+    head: BTreeMap<Vec<u8>, Item>,
+    commit: Option<String>,
+}
+
+/// How many slots there are.
+pub fn slots() -> usize {
+    base().len() + NEW.len()
+}
+
+impl Template {
+    /// With `unborn`, the same slots over a repository without a commit.
+    pub fn new(format: Format, unborn: bool) -> Self {
+        let scratch = scratch();
+        let source = Repo::init(scratch.path().join("source"), format);
+        let pool = pool();
+        let blob_ids = store(&source, &scratch.path().join("pool"), &pool);
+        let links: Vec<_> = LINKS.iter().map(|link| link.to_vec()).collect();
+        let link_ids = store(&source, &scratch.path().join("links"), &links);
+        let base = base();
+        let mut paths: Vec<Vec<u8>> = base.iter().map(|(path, _)| path.to_vec()).collect();
+        let tracked = paths.len();
+        paths.extend(NEW.iter().map(|path| path.to_vec()));
+        let mut template = Self {
+            repo: source.clone(),
+            scratch,
+            paths,
+            tracked,
+            pool,
+            blob_ids,
+            link_ids,
+            head: BTreeMap::new(),
+            commit: None,
+        };
+        source.write(".gitattributes", "*.crlf text eol=crlf\n");
+        if unborn {
+            // No commit could hold the attributes.
+            fs::rename(source.at(".gitattributes"), source.git_dir().join("info-attributes")).unwrap();
+            fs::create_dir_all(source.git_dir().join("info")).unwrap();
+            fs::rename(source.git_dir().join("info-attributes"), source.git_dir().join("info/attributes"))
+                .unwrap();
+        } else {
+            template.head = base.iter().map(|(path, item)| (path.to_vec(), *item)).collect();
+            for (path, item) in &base {
+                template.put(&source, path, *item);
+            }
+            template.commit = Some(source.commit("base"));
+            // A clone has one pack and few files, which is what makes copies cheap.
+            template.repo = source.clone_to(template.scratch.path().join("template"));
+            // The pool's objects are no part of the history, so the clone lacks them.
+            store(&template.repo, &template.scratch.path().join("pool"), &template.pool);
+            store(&template.repo, &template.scratch.path().join("links"), &links);
+            template.repo.git(&["repack", "-q", "-a", "-d", "-k"]);
+            for entry in fs::read_dir(template.repo.git_dir().join("objects")).unwrap() {
+                let _ = fs::remove_dir(entry.unwrap().path());
+            }
+        }
+        template
+    }
+
+    fn bytes(&self, path: &[u8], content: Content) -> Vec<u8> {
+        let stored = &self.pool[content];
+        if !path.ends_with(b".crlf") {
+            return stored.clone();
+        }
+        let mut bytes = Vec::with_capacity(stored.len() + 64);
+        for byte in stored {
+            if *byte == b'\n' {
+                bytes.push(b'\r');
+            }
+            bytes.push(*byte);
+        }
+        bytes
+    }
+
+    fn put(&self, repo: &Repo, path: &[u8], item: Item) {
+        match item {
+            Item::File { content, executable } => {
+                repo.write(path, self.bytes(path, content)).executable(path, executable);
+            }
+            Item::Link(target) => {
+                repo.link(path, LINKS[target]);
+            }
+        }
+    }
+
+    /// Keeps an item within what its path can have: ignore rules for ignore files, text where lines are converted.
+    fn fit(&self, path: &[u8], item: Item) -> Item {
+        let content = match item {
+            Item::File { content, .. } => content,
+            Item::Link(target) => target,
+        };
+        let executable = matches!(item, Item::File { executable: true, .. });
+        if path == b".gitignore" {
+            Item::File { content: IGNORE_RULES[content % IGNORE_RULES.len()], executable }
+        } else if path.ends_with(b".crlf") && !matches!(item, Item::Link(_)) {
+            Item::File { content: LINE_FEED_TEXTS[content % LINE_FEED_TEXTS.len()], executable }
+        } else {
+            item
+        }
+    }
+
+    /// A new checkout at the base commit, in `directory`, as a clean clone is.
+    pub fn checkout(&self, directory: &Path, refreshed: bool) -> Repo {
+        copy_tree(&self.repo.root, directory);
+        let repo = Repo { root: directory.to_owned() };
+        if refreshed {
+            repo.refresh();
+        }
+        repo
+    }
+
+    /// A checkout in the state that `story` tells of.
+    pub fn realise(&self, story: &Story, directory: &Path) -> Repo {
+        let model = self.model(story);
+        let repo = self.checkout(directory, false);
+        self.write_index(&repo, &model);
+        let past = SystemTime::now() - Duration::from_secs(3600);
+        let unchanged = |path: &Vec<u8>| model.disk.get(path) == self.head.get(path);
+        for path in self.head.keys().filter(|path| !unchanged(path)) {
+            repo.remove(path);
+            let mut parent = repo.at(path);
+            while parent.pop() && parent != repo.root && fs::remove_dir(&parent).is_ok() {}
+        }
+        for (path, item) in model.disk.iter().filter(|(path, _)| !unchanged(path)) {
+            self.put(&repo, path, *item);
+            if !story.racy && matches!(item, Item::File { .. }) {
+                fs::File::options().read(true).open(repo.at(path)).unwrap().set_modified(past).unwrap();
+            }
+        }
+        let intents: Vec<u8> = model
+            .index
+            .iter()
+            .filter(|(_, staged)| **staged == Staged::IntentToAdd)
+            .flat_map(|(path, _)| [path.as_slice(), b"\0"].concat())
+            .collect();
+        if !intents.is_empty() {
+            let args = ["add", "-f", "-N", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            git::git_with(&repo.root, &args, &intents);
+        }
+        if story.detached
+            && let Some(commit) = &self.commit
+        {
+            fs::write(repo.git_dir().join("HEAD"), format!("{commit}\n")).unwrap();
+        }
+        if story.refreshed {
+            repo.refresh();
+        }
+        repo
+    }
+
+    fn write_index(&self, repo: &Repo, model: &Model) {
+        let mut lines = Vec::new();
+        let zero = "0".repeat(self.blob_ids[0].len());
+        for path in self.head.keys().filter(|path| !model.index.contains_key(*path)) {
+            lines.extend_from_slice(format!("0 {zero} 0\t").as_bytes());
+            lines.extend_from_slice(path);
+            lines.push(0);
+        }
+        for (path, staged) in &model.index {
+            let Staged::Item(item) = staged else { continue };
+            if self.head.get(path) == Some(item) {
+                continue;
+            }
+            let (mode, id) = match item {
+                Item::File { content, executable } => {
+                    (if *executable { "100755" } else { "100644" }, &self.blob_ids[*content])
+                }
+                Item::Link(target) => ("120000", &self.link_ids[*target]),
+            };
+            lines.extend_from_slice(format!("{mode} {id} 0\t").as_bytes());
+            lines.extend_from_slice(path);
+            lines.push(0);
+        }
+        if !lines.is_empty() {
+            git::git_with(&repo.root, &["update-index", "-z", "--index-info"], &lines);
+        }
+    }
+
+    fn model(&self, story: &Story) -> Model {
+        let mut model = Model {
+            index: self.head.iter().map(|(path, item)| (path.clone(), Staged::Item(*item))).collect(),
+            disk: self.head.clone(),
+        };
+        for (slot, action) in &story.steps {
+            let path = self.paths[slot % self.paths.len()].clone();
+            let fit = |item: Item| self.fit(&path, item);
+            match action {
+                Action::Write(item) => model.write(&path, fit(*item)),
+                Action::Stage(item) => model.stage(&path, Staged::Item(fit(*item))),
+                Action::WriteAndStage(item) => {
+                    model.write(&path, fit(*item));
+                    model.stage(&path, Staged::Item(fit(*item)));
+                }
+                Action::StageThenWrite(staged, written) => {
+                    model.stage(&path, Staged::Item(fit(*staged)));
+                    model.write(&path, fit(*written));
+                }
+                Action::StageThenRevert(item) => {
+                    model.stage(&path, Staged::Item(fit(*item)));
+                    if let Some(committed) = self.head.get(&path) {
+                        model.write(&path, *committed);
+                    }
+                }
+                Action::Remove => {
+                    model.disk.remove(&path);
+                }
+                Action::Unstage => {
+                    model.index.remove(&path);
+                }
+                Action::RemoveAndUnstage => {
+                    model.disk.remove(&path);
+                    model.index.remove(&path);
+                }
+                Action::StageThenRemove(item) => {
+                    model.stage(&path, Staged::Item(fit(*item)));
+                    model.disk.remove(&path);
+                }
+                Action::Chmod { staged } => {
+                    if let Some(Item::File { content, executable }) = model.disk.get(&path).copied() {
+                        let turned = Item::File { content, executable: !executable };
+                        model.write(&path, turned);
+                        if *staged {
+                            model.stage(&path, Staged::Item(turned));
+                        }
+                    }
+                }
+                Action::Rename { to, then } => {
+                    let to = self.paths[self.tracked + to % (self.paths.len() - self.tracked)].clone();
+                    let (Some(on_disk), Some(staged)) = (model.disk.remove(&path), model.index.remove(&path))
+                    else {
+                        continue;
+                    };
+                    model.write(&to, self.fit(&to, then.unwrap_or(on_disk)));
+                    if let Staged::Item(item) = staged {
+                        model.stage(&to, Staged::Item(self.fit(&to, item)));
+                    }
+                }
+                Action::IntentToAdd(item) => {
+                    if !model.index.contains_key(&path) {
+                        model.write(&path, fit(*item));
+                        model.stage(&path, Staged::IntentToAdd);
+                    }
+                }
+            }
+        }
+        // Git records the intent to add only what is there to be added.
+        let Model { index, disk } = &mut model;
+        index.retain(|path, staged| *staged != Staged::IntentToAdd || disk.contains_key(path));
+        model
+    }
+}
+
+struct Model {
+    index: BTreeMap<Vec<u8>, Staged>,
+    disk: BTreeMap<Vec<u8>, Item>,
+}
+
+impl Model {
+    fn write(&mut self, path: &[u8], item: Item) {
+        make_room(&mut self.disk, path);
+        self.disk.insert(path.to_vec(), item);
+    }
+
+    fn stage(&mut self, path: &[u8], staged: Staged) {
+        make_room(&mut self.index, path);
+        self.index.insert(path.to_vec(), staged);
+    }
+}
+
+/// Removes what cannot exist beside `path`: files above it and everything below it.
+fn make_room<T>(map: &mut BTreeMap<Vec<u8>, T>, path: &[u8]) {
+    let below = [path, b"/"].concat();
+    let above: BTreeSet<&[u8]> =
+        path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| &path[..end]).collect();
+    map.retain(|other, _| !other.starts_with(&below) && !above.contains(other.as_slice()));
+}
+
+/// Writes `contents` into the repository's object store and returns their ids.
+fn store(repo: &Repo, directory: &Path, contents: &[Vec<u8>]) -> Vec<String> {
+    fs::create_dir_all(directory).unwrap();
+    let files: Vec<PathBuf> = (0..contents.len()).map(|number| at(directory, number.to_string())).collect();
+    let mut list = String::new();
+    for (file, content) in files.iter().zip(contents) {
+        fs::write(file, content).unwrap();
+        list.push_str(file.to_str().unwrap());
+        list.push('\n');
+    }
+    let args = ["hash-object", "-w", "--no-filters", "--stdin-paths"];
+    let ids = git::git_with(&repo.root, &args, list.as_bytes());
+    String::from_utf8(ids).unwrap().lines().map(str::to_owned).collect()
+}
