@@ -38,15 +38,17 @@ fn run(sizes: &Sizes) -> Done {
     let scale = |of| sizes.scaled(of);
     let (file, cached) = (out.join("work.handoff"), out.join("index-untracked-cache"));
 
-    for (changes, state, share) in [
-        ("no change", State { modified: 0, new: 0 }, None),
-        ("1 change", State { modified: 1, new: 0 }, None),
-        ("100 changes", State { modified: scale(80), new: scale(20) }, None),
-        ("200 modified, 1,000 new", State { modified: scale(200), new: scale(1000) }, Some(0.75)),
-        ("5,000 changes", State { modified: scale(4000), new: scale(1000) }, Some(0.90)),
+    for (state, share) in [
+        (State { modified: 0, new: 0 }, None),
+        (State { modified: 1, new: 0 }, None),
+        (State { modified: scale(80), new: scale(20) }, None),
+        (State { modified: scale(200), new: scale(1000) }, Some(0.75)),
+        (State { modified: scale(4000), new: scale(1000) }, Some(0.90)),
     ] {
         tree.set(state)?;
-        let title = format!("capture, {changes} of {} files", sizes.files);
+        let State { modified, new } = state;
+        let title =
+            format!("capture, {modified} modified and {new} new beside {} tracked files", sizes.files);
         let mut sides = vec![
             Side::new("handoff capture", || child::capture_command(tree.root(), &file))
                 .after(|| absent(&file)),

@@ -75,8 +75,17 @@ fn apply_to(file: &Path, repo: &Path, durability: Durability) -> Done {
     }
 }
 
-/// Peak resident memory of `command` and the processes it starts, in MiB.
-pub fn peak_mib(command: &Command) -> Done<f64> {
+/// What one run of a command and of the processes it starts used.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// Processor time in user and kernel mode, in milliseconds.
+    pub cpu: f64,
+    /// Peak resident memory of the largest process, in MiB.
+    pub peak_mib: f64,
+}
+
+/// Runs `command` once and says what it used.
+pub fn used(command: &Command) -> Done<Used> {
     let mut measured = role("peak");
     measured.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -94,8 +103,9 @@ pub fn peak_mib(command: &Command) -> Done<f64> {
     if !output.status.success() {
         return Err(format!("{command:?} failed").into());
     }
-    let kib: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
-    Ok(kib / 1024.0)
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (kib, cpu) = said.trim().split_once(' ').ok_or("the measuring child said nothing")?;
+    Ok(Used { cpu: cpu.parse()?, peak_mib: kib.parse::<f64>()? / 1024.0 })
 }
 
 fn peak(program: &Path, args: &[PathBuf]) -> Done {
@@ -109,6 +119,7 @@ fn peak(program: &Path, args: &[PathBuf]) -> Done {
         return Err(format!("{} failed ({status})", program.display()).into());
     }
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
-    println!("{}", usage.max_rss());
+    let millis = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 * 1e3 + time.tv_usec() as f64 / 1e3;
+    println!("{} {}", usage.max_rss(), millis(usage.user_time()) + millis(usage.system_time()));
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Done, child};
+use crate::Done;
+use crate::child::{self, Used};
 
 /// One way of doing the work.
 pub struct Side<'a> {
@@ -45,18 +46,18 @@ pub struct Taken {
     pub median: f64,
     /// The fastest and the slowest.
     pub range: (f64, f64),
-    /// Peak resident memory of the process and its children, in MiB, from a run of its own.
-    pub peak_mib: f64,
+    /// Processor time and memory, from a run of its own.
+    pub used: Used,
 }
 
-/// Runs every side once to warm up and to measure its memory, then `rounds` times in turn, the order rotating
+/// Runs every side once to warm up and to see what it uses, then `rounds` times in turn, the order rotating
 /// so that no side always follows the same other. The first side is ours.
 pub fn compare(rounds: usize, slow_rounds: usize, sides: &[Side<'_>]) -> Done<Vec<Taken>> {
     let mut times = vec![Vec::new(); sides.len()];
-    let mut peaks = Vec::new();
+    let mut uses = Vec::new();
     for side in sides {
         (side.before)()?;
-        peaks.push(child::peak_mib(&(side.command)()).map_err(|why| format!("{}: {why}", side.name))?);
+        uses.push(child::used(&(side.command)()).map_err(|why| format!("{}: {why}", side.name))?);
     }
     for round in 0..rounds {
         for turn in 0..sides.len() {
@@ -69,8 +70,8 @@ pub fn compare(rounds: usize, slow_rounds: usize, sides: &[Side<'_>]) -> Done<Ve
             times.push(once(side)?);
         }
     }
-    let taken = sides.iter().zip(times).zip(peaks);
-    Ok(taken.map(|((side, times), peak_mib)| Taken::of(side.name, times, peak_mib)).collect())
+    let taken = sides.iter().zip(times).zip(uses);
+    Ok(taken.map(|((side, times), used)| Taken::of(side.name, times, used)).collect())
 }
 
 fn once(side: &Side<'_>) -> Done<f64> {
@@ -86,13 +87,13 @@ fn once(side: &Side<'_>) -> Done<f64> {
 }
 
 impl Taken {
-    fn of(name: &'static str, mut times: Vec<f64>, peak_mib: f64) -> Self {
+    fn of(name: &'static str, mut times: Vec<f64>, used: Used) -> Self {
         times.sort_by(f64::total_cmp);
         let middle = times.len() / 2;
         let at = |at: usize| times.get(at).copied().unwrap_or(f64::NAN);
         let median =
             if times.len() % 2 == 1 { at(middle) } else { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 };
-        Self { name, median, range: (at(0), at(times.len().saturating_sub(1))), peak_mib }
+        Self { name, median, range: (at(0), at(times.len().saturating_sub(1))), used }
     }
 }
 
@@ -102,8 +103,9 @@ mod tests {
 
     #[test]
     fn medians_of_odd_and_even_numbers_of_rounds() {
-        assert_eq!(Taken::of("x", vec![9.0, 1.0, 5.0], 0.0).median, 5.0);
-        assert_eq!(Taken::of("x", vec![9.0, 1.0, 5.0, 3.0], 0.0).median, 4.0);
-        assert_eq!(Taken::of("x", vec![9.0, 1.0], 0.0).range, (1.0, 9.0));
+        let used = Used { cpu: 0.0, peak_mib: 0.0 };
+        assert_eq!(Taken::of("x", vec![9.0, 1.0, 5.0], used).median, 5.0);
+        assert_eq!(Taken::of("x", vec![9.0, 1.0, 5.0, 3.0], used).median, 4.0);
+        assert_eq!(Taken::of("x", vec![9.0, 1.0], used).range, (1.0, 9.0));
     }
 }

@@ -40,8 +40,8 @@ impl Table {
             let shown = if std::ptr::eq(side, ours) { "—".to_owned() } else { format!("{ratio:.2}×") };
             let range = format!("{:.1}–{:.1}", side.range.0, side.range.1);
             println!(
-                "  {:<44} {:>10.1} {range:>21} {:>9.1} {shown:>8}  {verdict}",
-                side.name, side.median, side.peak_mib
+                "  {:<42} {:>9.1} {range:>17} {:>7.0} {:>9.1} {shown:>8}  {verdict}",
+                side.name, side.median, side.used.cpu, side.used.peak_mib
             );
         }
     }
@@ -49,13 +49,14 @@ impl Table {
     /// A goal for the peak memory of our side.
     pub fn memory(&mut self, title: &str, taken: &[Taken], most_mib: f64) {
         let Some(ours) = taken.first() else { return };
-        let met = ours.peak_mib < most_mib;
+        let met = ours.used.peak_mib < most_mib;
         if !met {
-            self.missed.push(format!("{title}: peak {:.1} MiB, the goal is < {most_mib} MiB", ours.peak_mib));
+            self.missed
+                .push(format!("{title}: peak {:.1} MiB, the goal is < {most_mib} MiB", ours.used.peak_mib));
         }
         println!(
             "  peak memory {:.1} MiB, goal < {most_mib} MiB {}",
-            ours.peak_mib,
+            ours.used.peak_mib,
             if met { "met" } else { "MISSED" }
         );
     }
