@@ -8,7 +8,8 @@ use crate::report::{FindingKind, Verdict};
 
 /// A pair whose apply takes every kind of step.
 fn pair() -> Pair {
-    let pair = Pair::new(&[("mod.txt", "old\n"), ("gone/a.txt", "bye\n"), ("kind", "f\n"), ("same.txt", "s\n")]);
+    let pair =
+        Pair::new(&[("mod.txt", "old\n"), ("gone/a.txt", "bye\n"), ("kind", "f\n"), ("same.txt", "s\n")]);
     let source = &pair.source;
     source.write("mod.txt", "new\n");
     source.git(&["add", "mod.txt"]);
@@ -52,7 +53,9 @@ fn an_apply_that_dies_anywhere_is_rolled_back_and_done_again() {
         let pair = pair();
         let snapshot = pair.capture();
         let (old, new) = (pair.target.files(), pair.source.files());
-        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else { break };
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
+            break;
+        };
         assert_whole(&pair.target, &old, &new, at);
         let report = pair.target.apply(&snapshot, &ApplyOptions::default());
         assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
@@ -101,7 +104,9 @@ fn a_file_edited_after_the_crash_is_kept() {
     for points in 0.. {
         let pair = pair();
         let snapshot = pair.capture();
-        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else { break };
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
+            break;
+        };
         pair.target.write("mod.txt", "edited\n");
         let report = pair.target.apply(&snapshot, &ApplyOptions::default());
         assert_eq!(pair.target.read("mod.txt"), "edited\n", "after {at}");

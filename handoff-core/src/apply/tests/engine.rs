@@ -58,7 +58,10 @@ fn a_clean_clone_becomes_the_source() {
     assert_eq!(outcome(&report, "kind"), "applied/type");
     assert_eq!(outcome(&report, "deep/er/new.txt"), "applied/created");
     let shown = |report: &ApplyReport| -> Vec<String> {
-        report.files().map(|(_, file)| format!("{} {}", file.path, outcome(report, &file.path.to_string_lossy()))).collect()
+        report
+            .files()
+            .map(|(_, file)| format!("{} {}", file.path, outcome(report, &file.path.to_string_lossy())))
+            .collect()
     };
     assert_eq!(shown(&preview), shown(&report));
     assert_eq!(preview.repos[0].staging, report.repos[0].staging);
@@ -117,7 +120,13 @@ fn walk(root: &Path) -> Vec<(PathBuf, std::time::SystemTime)> {
 
 #[test]
 fn what_both_changed_is_merged_or_left_alone() {
-    let pair = Pair::new(&[("apart.txt", TEN), ("same.txt", TEN), ("del.txt", TEN), ("kept.txt", TEN), ("bin", "\0a")]);
+    let pair = Pair::new(&[
+        ("apart.txt", TEN),
+        ("same.txt", TEN),
+        ("del.txt", TEN),
+        ("kept.txt", TEN),
+        ("bin", "\0a"),
+    ]);
     let (source, target) = (&pair.source, &pair.target);
     source.write("apart.txt", TEN.replace("2\n", "two\n"));
     target.write("apart.txt", TEN.replace("9\n", "nine\n"));
@@ -171,7 +180,10 @@ fn markers_and_theirs() {
     assert_eq!(outcome(&report, "a.txt"), "conflict/content");
     assert!(file(&report, "a.txt").notes.contains(&Note::Markers));
     let marked = pair.target.read("a.txt");
-    assert!(marked.contains("<<<<<<< here\nfünf\n||||||| base\n5\n=======\nfive\n>>>>>>> snapshot "), "{marked}");
+    assert!(
+        marked.contains("<<<<<<< here\nfünf\n||||||| base\n5\n=======\nfive\n>>>>>>> snapshot "),
+        "{marked}"
+    );
     let again = pair.apply_with(&options);
     assert_eq!((outcome(&again, "a.txt"), again.apply_id), ("conflict/content".into(), None));
     assert_eq!(pair.target.read("a.txt"), marked, "markers are not put into markers");
@@ -257,7 +269,8 @@ fn an_index_that_is_locked_or_to_be_left_stays() {
 
 #[test]
 fn line_endings_of_the_target_stay() {
-    let pair = Pair::new(&[(".gitattributes", "* text=auto\n"), ("a.txt", TEN), ("b.txt", TEN), ("c.txt", TEN)]);
+    let pair =
+        Pair::new(&[(".gitattributes", "* text=auto\n"), ("a.txt", TEN), ("b.txt", TEN), ("c.txt", TEN)]);
     let crlf = |text: &str| text.replace('\n', "\r\n");
     pair.target.git(&["config", "core.autocrlf", "true"]);
     for path in ["a.txt", "b.txt", "c.txt"] {
@@ -295,7 +308,11 @@ fn a_crlf_checkout_at_the_source_does_not_spread() {
 #[test]
 fn a_change_follows_a_rename_at_the_target() {
     let long: String = (0..40).map(|n| format!("line {n}\n")).collect();
-    let pair = Pair::new(&[("old/a.txt", &long), ("old/b.txt", &long.replace("line", "row")), ("c.txt", &long.replace("line", "col"))]);
+    let pair = Pair::new(&[
+        ("old/a.txt", &long),
+        ("old/b.txt", &long.replace("line", "row")),
+        ("c.txt", &long.replace("line", "col")),
+    ]);
     pair.target.git(&["mv", "old/a.txt", "moved.txt"]);
     pair.target.commit("rename");
     pair.target.write("new/b.txt", long.replace("line", "row").replace("row 39\n", "row end\n"));

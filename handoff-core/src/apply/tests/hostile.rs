@@ -7,7 +7,14 @@ use crate::snapshot::{Entry, FileState, Manifest, Mode, RepoManifest, Spool};
 
 fn state(spool: &Spool, mode: Mode, content: &[u8]) -> FileState {
     let blob = spool.add(content).unwrap();
-    FileState { blob: Some(blob), eol: None, mode, oid: None, size: content.len() as u64, extra: Default::default() }
+    FileState {
+        blob: Some(blob),
+        eol: None,
+        mode,
+        oid: None,
+        size: content.len() as u64,
+        extra: Default::default(),
+    }
 }
 
 /// A snapshot of `app` that creates these files, and three that are harmless.
@@ -149,7 +156,8 @@ fn a_journal_that_cannot_be_written_fails_every_file_and_says_so_once() {
     fs::create_dir(pair.target.0.join(".git/handoff")).unwrap();
     pair.target.chmod(".git/handoff", 0o700);
     fs::write(pair.target.0.join(".git/handoff/applies"), "").unwrap();
-    fs::set_permissions(pair.target.0.join(".git/handoff/applies"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(pair.target.0.join(".git/handoff/applies"), fs::Permissions::from_mode(0o600))
+        .unwrap();
     let result = apply(&snapshot(&[]), &pair.target.workspace(), &ApplyOptions::default());
     assert!(matches!(result, Err(crate::Error::JournalNotSafe { .. })), "{result:?}");
     assert_eq!(pair.target.status(), "");
