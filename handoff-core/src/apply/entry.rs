@@ -75,6 +75,8 @@ pub(super) struct Context<'a> {
     pub options: &'a ApplyOptions,
     /// Entries that are refused because of what other entries are.
     pub faults: HashMap<RelPath, &'static str>,
+    /// Paths at which the snapshot has symlinks.
+    pub links: HashSet<RelPath>,
     /// Paths that will be gone before anything else is written.
     pub vacated: HashSet<RelPath>,
     /// What earlier applies of this very snapshot left at its paths.
@@ -157,6 +159,15 @@ struct Plan<'a, 'c, 'r> {
     path: RelPath,
 }
 
+/// Whether one of the directories above `path` is among `paths`.
+fn is_below(path: &RelPath, paths: &HashSet<RelPath>) -> bool {
+    let bytes = path.as_bytes();
+    !paths.is_empty()
+        && bytes.iter().enumerate().any(|(at, byte)| {
+            *byte == b'/' && bytes.get(..at).is_some_and(|above| paths.contains(&RelPath::from(above)))
+        })
+}
+
 /// What was found at the target.
 struct Found {
     here: Here,
@@ -210,7 +221,9 @@ impl Plan<'_, '_, '_> {
         let dir = match self.context.root.dir(parent) {
             Ok(dir) => dir,
             Err(Refusal::Missing) => return Ok(Ok(Found { here: Here::Absent, needs_dirs: true })),
-            Err(Refusal::ParentIsFile | Refusal::ParentIsSymlink) if self.is_vacated_above(path) => {
+            Err(Refusal::ParentIsFile | Refusal::ParentIsSymlink)
+                if is_below(path, &self.context.vacated) || self.is_gone_below_link(path) =>
+            {
                 return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
             }
             // Where a file is, nothing is below it.
@@ -229,11 +242,11 @@ impl Plan<'_, '_, '_> {
         Ok(Ok(Found { here, needs_dirs: false }))
     }
 
-    fn is_vacated_above(&self, path: &RelPath) -> bool {
-        let bytes = path.as_bytes();
-        bytes.iter().enumerate().any(|(at, byte)| {
-            *byte == b'/' && bytes.get(..at).is_some_and(|prefix| self.context.vacated.contains(&RelPath::from(prefix)))
-        })
+    /// Whether the snapshot has nothing at `path`, and either never had or has a link above it itself. To git,
+    /// nothing is beyond a link, so such a path is gone already.
+    fn is_gone_below_link(&self, path: &RelPath) -> bool {
+        self.entry.worktree.is_none()
+            && (self.entry.head.is_none() || is_below(path, &self.context.links))
     }
 
     /// Whether everything in the directory at `path` will be gone.

@@ -340,7 +340,7 @@ pub(super) struct IndexOp {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum IndexState {
     Absent,
-    IntentToAdd,
+    IntentToAdd { mode: Mode },
     Item { mode: Mode, oid: Oid },
 }
 
@@ -348,7 +348,7 @@ impl From<&IndexState> for StagedItem {
     fn from(state: &IndexState) -> Self {
         match state {
             IndexState::Absent => Self::Absent,
-            IndexState::IntentToAdd => Self::IntentToAdd,
+            IndexState::IntentToAdd { mode } => Self::IntentToAdd(mode.clone()),
             IndexState::Item { mode, oid } => Self::Item(TreeItem { mode: mode.clone(), oid: *oid }),
         }
     }
@@ -359,7 +359,7 @@ impl IndexState {
     pub(super) fn of(item: &StagedItem) -> Option<Self> {
         match item {
             StagedItem::Absent => Some(Self::Absent),
-            StagedItem::IntentToAdd => Some(Self::IntentToAdd),
+            StagedItem::IntentToAdd(mode) => Some(Self::IntentToAdd { mode: mode.clone() }),
             StagedItem::Item(item) => Some(Self::Item { mode: item.mode.clone(), oid: item.oid }),
             StagedItem::Unmerged => None,
         }

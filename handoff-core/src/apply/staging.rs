@@ -55,7 +55,9 @@ pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
 /// The staged state the entry speaks of; `None` when its index layer is HEAD's.
 fn wanted(entry: &Entry) -> Option<Wanted> {
     if entry.flags.intent_to_add {
-        return Some(Wanted::IntentToAdd);
+        // The entry's own mode does not travel; git took the file's.
+        let mode = entry.worktree.as_ref().map_or(Mode::Regular, |state| state.mode.clone());
+        return Some(Wanted::IntentToAdd(mode));
     }
     match (&entry.head, &entry.index) {
         (None, None) => None,
@@ -67,7 +69,7 @@ fn wanted(entry: &Entry) -> Option<Wanted> {
 
 enum Wanted {
     Absent,
-    IntentToAdd,
+    IntentToAdd(Mode),
     File(FileState),
 }
 
@@ -78,7 +80,7 @@ fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<I
     }
     let new = match wanted {
         Wanted::Absent => IndexState::Absent,
-        Wanted::IntentToAdd => IndexState::IntentToAdd,
+        Wanted::IntentToAdd(mode) => IndexState::IntentToAdd { mode },
         Wanted::File(state) => match (&state.mode, state.oid) {
             (Mode::Regular | Mode::Executable | Mode::Symlink, Some(oid)) => {
                 let here = reader.repo.has_object(&oid);

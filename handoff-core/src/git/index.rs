@@ -47,8 +47,8 @@ pub(crate) enum StagedItem {
     Absent,
     /// This file.
     Item(TreeItem),
-    /// `git add -N`.
-    IntentToAdd,
+    /// `git add -N` of a file of this mode.
+    IntentToAdd(Mode),
     /// A conflict.
     Unmerged,
 }
@@ -162,11 +162,11 @@ impl Repo {
         for change in edits {
             let (item, flags) = match &change.wanted {
                 StagedItem::Item(item) => (item.clone(), Flags::empty()),
-                StagedItem::IntentToAdd => {
+                StagedItem::IntentToAdd(mode) => {
                     let empty = self
                         .blob_oid(b"")
                         .ok_or_else(|| self.failed("writing the index", "no empty blob"))?;
-                    (TreeItem { mode: Mode::Regular, oid: empty }, Flags::EXTENDED | Flags::INTENT_TO_ADD)
+                    (TreeItem { mode: mode.clone(), oid: empty }, Flags::EXTENDED | Flags::INTENT_TO_ADD)
                 }
                 StagedItem::Absent | StagedItem::Unmerged => continue,
             };
@@ -190,7 +190,9 @@ fn staged_in(state: &gix::index::State, path: &RelPath) -> StagedItem {
     let path = path.as_bytes().as_bstr();
     let found = state.entry_by_path_and_stage(path, Stage::Unconflicted);
     match found {
-        Some(entry) if entry.flags.contains(Flags::INTENT_TO_ADD) => StagedItem::IntentToAdd,
+        Some(entry) if entry.flags.contains(Flags::INTENT_TO_ADD) => {
+            StagedItem::IntentToAdd(mode_of(entry.mode.bits()))
+        }
         Some(entry) => match from_gix(entry.id) {
             Some(oid) => StagedItem::Item(TreeItem { mode: mode_of(entry.mode.bits()), oid }),
             None => StagedItem::Absent,
