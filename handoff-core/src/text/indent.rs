@@ -44,7 +44,8 @@ impl<'a, F: Fn(u32) -> &'a [u8]> Rest for ByIndent<F> {
     fn end(&mut self, lines: &[u32], lowest: Range<usize>, earliest_end: usize) -> usize {
         let size = lowest.len();
         // Nearer places show the same contexts again, so a group need not go further up than its own length.
-        let first = earliest_end.max(lowest.start.saturating_sub(1)).max(lowest.end.saturating_sub(MOST_PLACES));
+        let first =
+            earliest_end.max(lowest.start.saturating_sub(1)).max(lowest.end.saturating_sub(MOST_PLACES));
         let mut best: Option<(Score, usize)> = None;
         for end in first..=lowest.end {
             let mut score = Score::default();
@@ -99,7 +100,9 @@ impl<'a, F: Fn(u32) -> &'a [u8]> ByIndent<F> {
             Ordering::Equal => return,
             Ordering::Greater => (DEEPER, DEEPER_AFTER_BLANK),
             // Such as an `else` between two blocks.
-            Ordering::Less if indent_below.is_some_and(|below| below > depth) => (BETWEEN, BETWEEN_AFTER_BLANK),
+            Ordering::Less if indent_below.is_some_and(|below| below > depth) => {
+                (BETWEEN, BETWEEN_AFTER_BLANK)
+            }
             Ordering::Less => (SHALLOWER, SHALLOWER_AFTER_BLANK),
         };
         score.penalty += if blanks > 0 { after_blank } else { plain };

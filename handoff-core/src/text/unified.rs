@@ -12,8 +12,8 @@ const NO_NEWLINE: &[u8] = b"\\ No newline at end of file\n";
 
 pub(super) fn unified(old: &[u8], new: &[u8], context: usize) -> Vec<u8> {
     let (old, new) = if context == 0 { without_tail(old, new) } else { (old, new) };
-    let mut lines = Lines::new(old.len() + new.len());
-    let (old, new) = (lines.file(old), lines.file(new));
+    let (mut lines, old) = Lines::new(old);
+    let new = lines.file(new, &old);
     let changes = hunks(&old.ids, &new.ids, lines.distinct(), &mut ByIndent { text: |id| lines.line(id) });
 
     let mut out = Vec::new();
@@ -34,14 +34,12 @@ pub(super) fn unified(old: &[u8], new: &[u8], context: usize) -> Vec<u8> {
 
 /// Both texts without whole equal blocks at their end, cut after the first line end in the equal part.
 fn without_tail<'a>(old: &'a [u8], new: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let blocks = old.rchunks_exact(TAIL_BLOCK).zip(new.rchunks_exact(TAIL_BLOCK)).take_while(|(a, b)| a == b).count();
+    let blocks =
+        old.rchunks_exact(TAIL_BLOCK).zip(new.rchunks_exact(TAIL_BLOCK)).take_while(|(a, b)| a == b).count();
     let tail = blocks * TAIL_BLOCK;
     let (kept, equal) = old.split_at(old.len() - tail);
     let line = equal.iter().position(|byte| *byte == b'\n').map_or(tail, |at| at + 1);
-    (
-        old.get(..kept.len() + line).unwrap_or(old),
-        new.get(..new.len() - tail + line).unwrap_or(new),
-    )
+    (old.get(..kept.len() + line).unwrap_or(old), new.get(..new.len() - tail + line).unwrap_or(new))
 }
 
 fn write_hunk(

@@ -88,7 +88,9 @@ impl Source {
             let at = rng.below(lines.len() + 1);
             let reach = (1 + rng.below(4)).min(lines.len() - at);
             match rng.below(if matches!(self.kind, Kind::Moved) { 8 } else { 6 }) {
-                0 | 1 => drop(lines.splice(at..at, (0..1 + rng.below(3)).map(|_| self.line(rng)).collect::<Vec<_>>())),
+                0 | 1 => drop(
+                    lines.splice(at..at, (0..1 + rng.below(3)).map(|_| self.line(rng)).collect::<Vec<_>>()),
+                ),
                 2 => drop(lines.drain(at..at + reach)),
                 3 | 4 => {
                     let with: Vec<_> = (0..1 + rng.below(3)).map(|_| self.line(rng)).collect();
