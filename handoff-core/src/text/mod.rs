@@ -1,10 +1,16 @@
 //! Unified diffs, three-way merge and similarity of bytes, line by line. Pure: no files, no git.
 //!
-//! The diff is our own, because a merge must never be clean where git would ask. Crates come near git, not to it:
-//! over 5,638 merges `similar` and gix were clean in 1 and 9 cases where `git merge-file` conflicts, and `imara-diff`,
-//! which gix uses, skips other occurrences, slides the new file's groups before the old one's and cuts its fallback
-//! differently (found by reading it). What is here agrees with git 2.47 byte for byte, conflict markers included, on
-//! every one of 160,000 generated triples. The steps:
+//! The diff is our own, because a merge must never be clean where git would ask, and crates come near git, not to it.
+//! Over 6,000 triples of the generator in the tests, with the merge below on their hunks, `git merge-file` of 2.47:
+//!
+//! | hunks from | clean, but git conflicts or has other bytes | conflict, but git is clean | other markers |
+//! | --- | --- | --- | --- |
+//! | `similar` 3.2 | 45 | 52 | 1,027 |
+//! | `similar` 3.2, then [`compact`] | 30 | 26 | 777 |
+//! | `imara-diff` 0.2 | 17 | 39 | 453 |
+//! | this module | 0 | 0 | 0 |
+//!
+//! The last line held for 110,000 further triples. The steps:
 //!
 //! - [`diff`]: lines become numbers; hunks and the limit on work.
 //! - [`histogram`], and [`myers`] for regions where every common line is frequent: which lines differ.
