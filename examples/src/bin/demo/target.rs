@@ -20,7 +20,7 @@ pub struct Prepared {
 pub fn prepare(source: &Git, snapshot: &Snapshot, scratch: &Path) -> Done<Prepared> {
     let git = source.clone_to(&scratch.join("cloud"))?;
     let mut story = vec![format!("{} is a second clone", style(git.root().display()).cyan())];
-    if !git.has_commit() {
+    if git.head().is_none() {
         story.push("There is no commit yet, so it has nothing to move on from.".to_owned());
         return Ok(Prepared { git, story });
     }
