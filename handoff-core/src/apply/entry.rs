@@ -77,6 +77,8 @@ pub(super) struct Context<'a> {
     pub faults: HashMap<RelPath, &'static str>,
     /// Paths that will be gone before anything else is written.
     pub vacated: HashSet<RelPath>,
+    /// Paths at which the snapshot has a symlink.
+    pub links: HashSet<RelPath>,
     /// What earlier applies of this very snapshot left at its paths.
     pub earlier: HashMap<RelPath, Earlier>,
     pub renames: Renames,
@@ -148,6 +150,13 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether one of `paths` is a directory on the way to `path`.
+fn is_below(path: &RelPath, paths: &HashSet<RelPath>) -> bool {
+    let bytes = path.as_bytes();
+    let mut slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.any(|at| bytes.get(..at).is_some_and(|prefix| paths.contains(&RelPath::from(prefix))))
+}
+
 /// One entry, at one path of the target.
 struct Plan<'a, 'c, 'r> {
     context: &'a Context<'c>,
@@ -217,6 +226,12 @@ impl Plan<'_, '_, '_> {
             Err(Refusal::ParentIsFile | Refusal::ParentIsSymlink) if self.is_vacated_above(path) => {
                 return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
             }
+            // The snapshot puts a symlink where the directory was, and it is there already: what was below is gone.
+            Err(Refusal::ParentIsSymlink)
+                if self.entry.worktree.is_none() && is_below(path, &self.context.links) =>
+            {
+                return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
+            }
             // Where a file is, nothing is below it.
             Err(Refusal::ParentIsFile) if self.entry.worktree.is_none() => {
                 return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
@@ -233,11 +248,7 @@ impl Plan<'_, '_, '_> {
     }
 
     fn is_vacated_above(&self, path: &RelPath) -> bool {
-        let bytes = path.as_bytes();
-        bytes.iter().enumerate().any(|(at, byte)| {
-            *byte == b'/'
-                && bytes.get(..at).is_some_and(|prefix| self.context.vacated.contains(&RelPath::from(prefix)))
-        })
+        is_below(path, &self.context.vacated)
     }
 
     /// Whether everything in the directory at `path` will be gone.

@@ -16,7 +16,7 @@ use crate::id::ApplyId;
 use crate::path::{After, PathLimits, RelPath, SetItem, check_set};
 use crate::progress::{Meter, Phase};
 use crate::report::{Detail, FileReport, Finding, FindingKind, Outcome};
-use crate::snapshot::Entry;
+use crate::snapshot::{Entry, Mode};
 
 /// Entries that a thread takes at a time: neighbours, because their contents are neighbours in the snapshot.
 const BATCH: usize = 16;
@@ -170,6 +170,11 @@ pub(super) fn rows(
         options: session.options,
         faults,
         vacated: HashSet::new(),
+        links: entries
+            .iter()
+            .filter(|entry| entry.worktree.as_ref().is_some_and(|state| state.mode == Mode::Symlink))
+            .map(|entry| entry.path.clone())
+            .collect(),
         earlier: earlier(session)?,
         renames: Renames::new(session.manifest),
     };

@@ -5,21 +5,21 @@
 //! `HANDOFF_SEED` is a number, or `random`. What fails prints its seed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use handoff_core::snapshot::OmissionReason;
+use handoff_core::snapshot::{FileState, Mode, OmissionReason, RepoManifest};
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Durability, Outcome, Snapshot, Verdict, apply, capture,
-    preview, undo,
+    ApplyOptions, ApplyReport, CaptureOptions, Durability, ObjectFormat, Outcome, Snapshot, Verdict, apply,
+    capture, preview, undo,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use crate::support::oracle;
 use crate::support::purity::{self, assert_untouched};
-use crate::support::repo::{Format, scratch};
+use crate::support::repo::{Format, Repo, scratch};
 use crate::support::states::{Action, CONTENTS, Item, LINKS, Story, Template, slots};
+use crate::support::{git, oracle};
 
 fn item() -> impl Strategy<Value = Item> {
     prop_oneof![
@@ -255,6 +255,113 @@ fn round_trips(format: Format, unborn: bool, test: u8, count: u32) {
             &["M.", ".M", "MM", "MD", "A.", "AM", "AD", "D.", ".D", "T.", ".T", "R.", "RM", ".A", "??"]
         };
         met.assert_met(kinds, count / 100);
+    }
+}
+
+/// A layer of an entry as git prints it: mode and id, zeros where there is nothing.
+fn layer(state: Option<&FileState>, id_length: usize) -> (String, String) {
+    let Some(state) = state else { return ("000000".into(), "0".repeat(id_length)) };
+    let mode = match state.mode {
+        Mode::Regular => "100644",
+        Mode::Executable => "100755",
+        Mode::Symlink => "120000",
+        _ => "160000",
+    };
+    (mode.into(), state.oid.map_or_else(String::new, |oid| oid.to_string()))
+}
+
+/// What a manifest says, in the lines of `git status --porcelain=v2 --no-renames` without XY.
+fn as_status(repo: &RepoManifest, id_length: usize) -> BTreeSet<Vec<u8>> {
+    let mut lines = BTreeSet::new();
+    for entry in repo.entries.iter().filter(|entry| !entry.flags.empty_dir) {
+        let path = entry.path.as_bytes();
+        let (head_mode, head) = layer(entry.head.as_ref(), id_length);
+        let staged = entry.index.as_ref().filter(|_| !entry.flags.intent_to_add);
+        let (index_mode, index) = layer(staged, id_length);
+        let tracked = entry.index.is_some() || entry.flags.intent_to_add;
+        let on_disk = layer(entry.worktree.as_ref(), id_length).0;
+        if tracked || entry.head.is_some() {
+            // Git looks at the disk only where the index has something.
+            let on_disk = if tracked { on_disk } else { "000000".into() };
+            let line = format!("1 {head_mode} {index_mode} {on_disk} {head} {index} ");
+            lines.insert([line.as_bytes(), path].concat());
+        }
+        if !tracked && entry.worktree.is_some() {
+            lines.insert([b"? ", path].concat());
+        }
+    }
+    lines
+}
+
+/// The same from git itself.
+fn status_of(repo: &Repo) -> BTreeSet<Vec<u8>> {
+    let args = ["status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"];
+    git::git(&repo.root, &args)
+        .split(|byte| *byte == 0)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            if line.starts_with(b"? ") {
+                return line.to_vec();
+            }
+            // Without XY and the submodule field.
+            let fields: Vec<&[u8]> = line.splitn(4, |byte| *byte == b' ').collect();
+            assert_eq!(fields[0], b"1", "{}", line.escape_ascii());
+            [b"1 ", fields[3]].concat()
+        })
+        .collect()
+}
+
+/// Capture alone, against what git lists: the same paths, modes and ids in each layer, and the same bytes.
+fn finds_what_git_finds(template: &Template, story: &Story) -> Result<(), String> {
+    let scratch = scratch();
+    let source = template.realise(story, &scratch.path().join("app"));
+    let workspace = source.workspace();
+    let snapshot = assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))
+        .map_err(text)?;
+    let repo = &snapshot.manifest().repos[0];
+    let id_length = if repo.object_format == Some(ObjectFormat::Sha256) { 64 } else { 40 };
+    let (mut found, wanted) = (as_status(repo, id_length), status_of(&source));
+    // What was committed and is now neither staged nor free of ignore rules is passed over by git, but its
+    // bytes are somebody's work on a path of the commit, so they travel.
+    let ignored = oracle::state(&source).ignored;
+    for entry in repo.entries.iter().filter(|entry| entry.head.is_some()) {
+        if ignored.contains(entry.path.as_bytes()) {
+            found.remove(&[b"? ", entry.path.as_bytes()].concat());
+        }
+    }
+    let show = |lines: Vec<&Vec<u8>>| -> Vec<String> {
+        lines.into_iter().map(|line| line.escape_ascii().to_string()).collect()
+    };
+    if found != wanted {
+        let missed = show(wanted.difference(&found).collect());
+        let invented = show(found.difference(&wanted).collect());
+        return Err(format!(
+            "git lists, but the capture does not: {missed:#?}\nthe other way round: {invented:#?}"
+        ));
+    }
+    let disk = oracle::files(&source.root);
+    for entry in &repo.entries {
+        let carried = match entry.worktree.as_ref().and_then(|state| state.blob.as_ref()) {
+            Some(blob) => snapshot.blob(blob).map_err(text)?,
+            None => continue,
+        };
+        let there = match disk.get(entry.path.as_bytes()) {
+            Some(oracle::Disk::File { content, .. }) => content,
+            Some(oracle::Disk::Link(target)) => target,
+            other => return Err(format!("{}: carried, but on disk there is {other:?}", entry.path)),
+        };
+        if carried != *there {
+            return Err(format!("{}: other bytes are carried than are on disk", entry.path));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_capture_finds_what_git_finds() {
+    for (format, test) in [(Format::Sha1, 5), (Format::Sha256, 6)] {
+        let template = Template::new(format, false);
+        draw(story(), test, cases(150), |story| finds_what_git_finds(&template, &story));
     }
 }
 

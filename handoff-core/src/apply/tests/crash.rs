@@ -1,0 +1,143 @@
+//! Death at every step, and what the next apply makes of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+use crate::apply::fail::{Died, arm, disarm};
+use crate::report::{FindingKind, Verdict};
+
+/// A pair whose apply takes every kind of step.
+fn pair() -> Pair {
+    let pair =
+        Pair::new(&[("mod.txt", "old\n"), ("gone/a.txt", "bye\n"), ("kind", "f\n"), ("same.txt", "s\n")]);
+    let source = &pair.source;
+    source.write("mod.txt", "new\n");
+    source.git(&["add", "mod.txt"]);
+    fs::remove_dir_all(source.0.join("gone")).unwrap();
+    source.remove("kind");
+    source.link("mod.txt", "kind");
+    source.write("new/deep/x.txt", "x\n");
+    pair
+}
+
+/// Runs `work`, letting it die after so many points. False when it came to its end first.
+fn dies(points: u64, work: impl FnOnce()) -> Option<&'static str> {
+    arm(points);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = catch_unwind(AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    match result {
+        Ok(()) => {
+            assert!(disarm(), "it lived, so it was still armed");
+            None
+        }
+        Err(panic) => match panic.downcast::<Died>() {
+            Ok(died) => Some(died.0),
+            Err(other) => std::panic::resume_unwind(other),
+        },
+    }
+}
+
+/// Each path is exactly as before or exactly as after.
+fn assert_whole(tree: &Tree, old: &[String], new: &[String], at: &str) {
+    for line in tree.files().iter().filter(|line| !line.ends_with('/')) {
+        assert!(old.contains(line) || new.contains(line), "after {at}: {line}");
+    }
+}
+
+#[test]
+fn an_apply_that_dies_anywhere_is_rolled_back_and_done_again() {
+    let mut points = 0;
+    loop {
+        let pair = pair();
+        let snapshot = pair.capture();
+        let (old, new) = (pair.target.files(), pair.source.files());
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
+            break;
+        };
+        assert_whole(&pair.target, &old, &new, at);
+        let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+        assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
+        pair.assert_same();
+        // An apply that had come to its end is found done, and is still there to be undone.
+        let id = report.apply_id.unwrap_or_else(|| only_record(&pair.target));
+        let undone = undo(&pair.target.workspace(), &id, &Control::default()).unwrap();
+        assert_eq!(undone.verdict, Verdict::Complete, "after {at}: {undone}");
+        assert_eq!((pair.target.status(), pair.target.files()), (String::new(), old), "after {at}");
+        assert_eq!(pair.target.records(), 0, "after {at}");
+        points += 1;
+    }
+    assert!(points > 20, "only {points} points");
+}
+
+fn only_record(tree: &Tree) -> crate::ApplyId {
+    let mut names = fs::read_dir(tree.0.join(".git/handoff/applies")).unwrap();
+    names.next().unwrap().unwrap().file_name().to_string_lossy().parse().unwrap()
+}
+
+#[test]
+fn an_undo_that_dies_anywhere_is_finished_by_whoever_comes_next() {
+    let mut points = 0;
+    loop {
+        let pair = pair();
+        let snapshot = pair.capture();
+        let old = pair.target.files();
+        let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+        let new = pair.target.files();
+        let Some(at) = dies(points, || drop(pair.target.undo(&report))) else { break };
+        assert_whole(&pair.target, &old, &new, at);
+        let id = report.apply_id.unwrap();
+        match undo(&pair.target.workspace(), &id, &Control::default()) {
+            Ok(undone) => assert_eq!(undone.verdict, Verdict::Complete, "after {at}: {undone}"),
+            Err(why) => assert!(matches!(why, crate::Error::UnknownApply { .. }), "after {at}: {why}"),
+        }
+        assert_eq!((pair.target.status(), pair.target.files()), (String::new(), old), "after {at}");
+        assert_eq!(pair.target.records(), 0, "after {at}");
+        points += 1;
+    }
+    assert!(points > 5, "only {points} points");
+}
+
+#[test]
+fn a_file_edited_after_the_crash_is_kept() {
+    for points in 0.. {
+        let pair = pair();
+        let snapshot = pair.capture();
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
+            break;
+        };
+        pair.target.write("mod.txt", "edited\n");
+        let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+        assert_eq!(pair.target.read("mod.txt"), "edited\n", "after {at}");
+        assert_eq!(outcome(&report, "mod.txt"), "conflict/content", "after {at}");
+        if report.repos[0].findings.iter().any(|finding| finding.message.contains("mod.txt")) {
+            assert_eq!(report.repos[0].findings[0].kind, FindingKind::Recovered);
+            assert!(pair.target.records() == 2, "the version from before is kept");
+        }
+    }
+}
+
+#[test]
+fn a_torn_or_foreign_journal_is_handled_with_care() {
+    let pair = pair();
+    let snapshot = pair.capture();
+    let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+    let id = report.apply_id.unwrap();
+    let journal = pair.target.0.join(format!(".git/handoff/applies/{id}/journal"));
+    let whole = fs::read(&journal).unwrap();
+    // A damaged line in the middle: hands off.
+    let mut damaged = whole.clone();
+    damaged[40] ^= 1;
+    fs::write(&journal, &damaged).unwrap();
+    let new = pair.target.files();
+    pair.target.apply(&snapshot, &ApplyOptions::default());
+    assert_eq!(pair.target.files(), new);
+    let result = undo(&pair.target.workspace(), &id, &Control::default());
+    assert!(matches!(result, Err(crate::Error::Corrupt { .. })));
+    // A torn end is what a crash leaves: the mark `done` is missing, so it is rolled back.
+    fs::write(&journal, &whole[..whole.len() - 3]).unwrap();
+    let undone = undo(&pair.target.workspace(), &id, &Control::default()).unwrap();
+    assert_eq!(undone.verdict, Verdict::Complete, "{undone}");
+    assert_eq!(pair.target.status(), "");
+}
