@@ -95,11 +95,10 @@ impl Git {
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// A coloured diff of the work tree against HEAD.
-    pub fn diff(&self, paths: &[&str]) -> Done<String> {
+    /// A coloured diff of one file of the work tree against `commit`.
+    pub fn diff(&self, commit: &str, path: &str) -> Done<String> {
         let colour = colour();
-        let mut args = vec!["--literal-pathspecs", "diff", &colour, "--no-ext-diff", "HEAD", "--"];
-        args.extend(paths);
+        let args = ["--literal-pathspecs", "diff", "-U2", &colour, "--no-ext-diff", commit, "--", path];
         Ok(String::from_utf8_lossy(&self.run(&args)?).into_owned())
     }
 

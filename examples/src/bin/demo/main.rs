@@ -85,7 +85,7 @@ fn demo() -> Done<bool> {
     screen::verdict(same_outcomes(&expected, &report), "the preview had said exactly this");
 
     screen::step(5, "What changed there");
-    show_diff(&target.git, &report)?;
+    show_diff(&target, &report)?;
 
     screen::step(6, "The conflict, and what to do about it");
     show_conflicts(&target.git, &report)?;
@@ -205,16 +205,16 @@ fn same_outcomes(expected: &ApplyReport, report: &ApplyReport) -> bool {
     outcomes(expected) == outcomes(report)
 }
 
-fn show_diff(target: &Git, report: &ApplyReport) -> Done {
-    screen::listing(&target.changes()?, 14);
+fn show_diff(target: &target::Prepared, report: &ApplyReport) -> Done {
+    screen::listing(&target.git.changes()?, 14);
     let merged = report.files().find(|(_, file)| file.outcome == Outcome::Merged);
-    if let Some((_, file)) = merged {
-        let path = file.at.as_ref().unwrap_or(&file.path);
+    if let (Some((_, file)), Some(base)) = (merged, &target.base) {
+        let path = file.at.as_ref().unwrap_or(&file.path).to_string_lossy();
         println!(
-            "\n  Both sides had changed {}; the combination, against what the target had committed:",
-            style(path).bold()
+            "\n  Both sides had changed {}; the combination, against their common base:",
+            style(&path).bold()
         );
-        screen::quoted(&target.diff(&[path.to_string_lossy().as_ref()])?, 16);
+        screen::quoted(&target.git.diff(base, &path)?, 20);
     }
     Ok(())
 }
