@@ -75,10 +75,10 @@ pub(super) struct Context<'a> {
     pub options: &'a ApplyOptions,
     /// Entries that are refused because of what other entries are.
     pub faults: HashMap<RelPath, &'static str>,
+    /// Paths at which the snapshot has symlinks.
+    pub links: HashSet<RelPath>,
     /// Paths that will be gone before anything else is written.
     pub vacated: HashSet<RelPath>,
-    /// Paths at which the snapshot has a symlink.
-    pub links: HashSet<RelPath>,
     /// What earlier applies of this very snapshot left at its paths.
     pub earlier: HashMap<RelPath, Earlier>,
     pub renames: Renames,
@@ -150,13 +150,6 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether one of `paths` is a directory on the way to `path`.
-fn is_below(path: &RelPath, paths: &HashSet<RelPath>) -> bool {
-    let bytes = path.as_bytes();
-    let mut slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    slashes.any(|at| bytes.get(..at).is_some_and(|prefix| paths.contains(&RelPath::from(prefix))))
-}
-
 /// One entry, at one path of the target.
 struct Plan<'a, 'c, 'r> {
     context: &'a Context<'c>,
@@ -164,6 +157,15 @@ struct Plan<'a, 'c, 'r> {
     entry: &'a Entry,
     /// Where at the target: the entry's own path or where the target has moved it.
     path: RelPath,
+}
+
+/// Whether one of the directories above `path` is among `paths`.
+fn is_below(path: &RelPath, paths: &HashSet<RelPath>) -> bool {
+    let bytes = path.as_bytes();
+    !paths.is_empty()
+        && bytes.iter().enumerate().any(|(at, byte)| {
+            *byte == b'/' && bytes.get(..at).is_some_and(|above| paths.contains(&RelPath::from(above)))
+        })
 }
 
 /// What was found at the target.
@@ -174,10 +176,6 @@ struct Found {
 
 impl Plan<'_, '_, '_> {
     fn run(mut self, mut report: FileReport) -> Result<Planned, Trouble> {
-        if self.entry.head.is_none() && self.entry.worktree.is_none() && !self.entry.flags.empty_dir {
-            // Only staged, and gone from the work tree: there is nothing to write or to remove.
-            return Ok(Planned::done(report));
-        }
         let found = match self.look(&self.path)? {
             Ok(found) => found,
             Err(reason) => return Ok(Planned::done(skipped(report, reason))),
@@ -223,12 +221,8 @@ impl Plan<'_, '_, '_> {
         let dir = match self.context.root.dir(parent) {
             Ok(dir) => dir,
             Err(Refusal::Missing) => return Ok(Ok(Found { here: Here::Absent, needs_dirs: true })),
-            Err(Refusal::ParentIsFile | Refusal::ParentIsSymlink) if self.is_vacated_above(path) => {
-                return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
-            }
-            // The snapshot puts a symlink where the directory was, and it is there already: what was below is gone.
-            Err(Refusal::ParentIsSymlink)
-                if self.entry.worktree.is_none() && is_below(path, &self.context.links) =>
+            Err(Refusal::ParentIsFile | Refusal::ParentIsSymlink)
+                if is_below(path, &self.context.vacated) || self.is_gone_below_link(path) =>
             {
                 return Ok(Ok(Found { here: Here::Absent, needs_dirs: true }));
             }
@@ -247,8 +241,10 @@ impl Plan<'_, '_, '_> {
         Ok(Ok(Found { here, needs_dirs: false }))
     }
 
-    fn is_vacated_above(&self, path: &RelPath) -> bool {
-        is_below(path, &self.context.vacated)
+    /// Whether the snapshot has nothing at `path`, and either never had or has a link above it itself. To git,
+    /// nothing is beyond a link, so such a path is gone already.
+    fn is_gone_below_link(&self, path: &RelPath) -> bool {
+        self.entry.worktree.is_none() && (self.entry.head.is_none() || is_below(path, &self.context.links))
     }
 
     /// Whether everything in the directory at `path` will be gone.

@@ -119,12 +119,16 @@ impl Home {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(Opened::Ready(Self { dir, path, device, lock: Some(lock) }))
+        let home = Self { dir, path, device, lock: Some(lock) };
+        // Whoever made a claim held the lock that we hold now, so it is gone, and its lock of the index is stale.
+        let claim = home.claim();
+        repo.unlock_index(&claim).map_err(|why| Error::io("removing", &claim, why))?;
+        Ok(Opened::Ready(home))
     }
 
-    /// Whether this is more than a look.
-    pub(super) fn islocked(&self) -> bool {
-        self.lock.is_some()
+    /// The file by which a lock of git's index is known to be ours.
+    pub(super) fn claim(&self) -> PathBuf {
+        self.path.join("index.claim")
     }
 
     /// A directory below the home, made where it is missing.

@@ -328,7 +328,10 @@ impl<'a> Session<'a> {
         let planned = std::mem::take(&mut self.index_plan);
         if self.options.staging == Staging::Restore {
             let files = by_path(&self.files);
-            self.staging = staging::restore(&self.reader(), self.manifest, planned, &files);
+            if let Some(home) = self.home() {
+                let claim = home.claim();
+                self.staging = staging::restore(&self.reader(), self.manifest, planned, &files, &claim);
+            }
         }
         fail::point("finish: index");
         let durable = self.options.durability == Durability::Full;

@@ -2,6 +2,7 @@
 //! snapshot's HEAD said.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::journal::{IndexOp, IndexState};
 use super::sides::Reader;
@@ -118,6 +119,7 @@ pub(super) fn restore(
     manifest: &RepoManifest,
     planned: Planned,
     files: &HashMap<&RelPath, &FileReport>,
+    claim: &Path,
 ) -> StagingReport {
     let mut report = planned.report;
     let mut changes = Vec::new();
@@ -135,7 +137,7 @@ pub(super) fn restore(
         }
         changes.push(op);
     }
-    write(reader.repo, &changes, false, &mut report);
+    write(reader.repo, &changes, false, claim, &mut report);
     report
 }
 
@@ -154,7 +156,7 @@ fn is_stored(reader: &Reader<'_>, new: &IndexState, layer: Option<&FileState>) -
 }
 
 /// Puts the old entries back where the index still says what the apply made it say.
-pub(super) fn put_back(repo: &Repo, ops: &[IndexOp]) -> StagingReport {
+pub(super) fn put_back(repo: &Repo, ops: &[IndexOp], claim: &Path) -> StagingReport {
     let mut report = StagingReport::default();
     if ops.is_empty() {
         return report;
@@ -168,11 +170,11 @@ pub(super) fn put_back(repo: &Repo, ops: &[IndexOp]) -> StagingReport {
     // What is as it was needs nothing; it may never have been changed.
     let changed: Vec<IndexOp> =
         ops.iter().filter(|op| index.staged(&op.path) != StagedItem::from(&op.old)).cloned().collect();
-    write(repo, &changed, true, &mut report);
+    write(repo, &changed, true, claim, &mut report);
     report
 }
 
-fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, report: &mut StagingReport) {
+fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, claim: &Path, report: &mut StagingReport) {
     if ops.is_empty() {
         return;
     }
@@ -183,7 +185,7 @@ fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, report: &mut StagingRepo
             IndexChange { path: op.path.clone(), expected: from.into(), wanted: to.into() }
         })
         .collect();
-    match repo.write_index(&changes) {
+    match repo.write_index(&changes, claim) {
         Ok(done) => {
             for (op, done) in ops.iter().zip(done) {
                 if done {

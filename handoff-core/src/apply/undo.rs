@@ -29,7 +29,8 @@ pub(super) struct PutBack {
 
 /// Puts back everything in `journal`. May be repeated after any interruption.
 pub(super) fn put_back(repo: &Repo, root: &Root, home: &Home, record: &Record, journal: &Journal) -> PutBack {
-    let mut out = PutBack { staging: staging::put_back(repo, &journal.index), ..PutBack::default() };
+    let mut out =
+        PutBack { staging: staging::put_back(repo, &journal.index, &home.claim()), ..PutBack::default() };
     fail::point("undo: index");
     let mut files: Vec<(usize, FileReport)> = Vec::with_capacity(journal.ops.len());
     let made = |op: &Op| matches!(op.pre, State::Absent | State::Dir);

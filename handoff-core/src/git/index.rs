@@ -1,9 +1,11 @@
 //! The index: read in every version, split and sparse; written only to restore staged state.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
-use std::time::Duration;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::index::entry::{Flags, Mode as RawMode, Stage, Stat};
@@ -13,6 +15,12 @@ use super::{Repo, from_gix, mode_of, raw_mode, to_gix};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::snapshot::Mode;
+
+/// Git's lock of the index, in the git directory.
+const LOCK: &str = "index.lock";
+
+/// How long a lock of somebody else is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The index as it was when read, with sparse directories expanded to their files.
 pub(crate) struct Index {
@@ -66,18 +74,18 @@ pub(crate) struct IndexChange {
 impl Repo {
     /// What the index file looks like now.
     pub fn index_stamp(&self) -> Option<IndexStamp> {
-        let meta = fs::symlink_metadata(self.shared_index_path()).ok()?;
+        let meta = fs::symlink_metadata(self.index_path()).ok()?;
         Some(IndexStamp { inode: meta.ino(), size: meta.size(), mtime: (meta.mtime(), meta.mtime_nsec()) })
     }
 
-    fn shared_index_path(&self) -> std::path::PathBuf {
+    fn index_path(&self) -> PathBuf {
         self.git_dir().join("index")
     }
 
     fn read_index(&self) -> Result<gix::index::File, Error> {
         // As git itself, the trailing checksum is not computed: it costs as much as all the rest of reading, and
         // the parser refuses what is not an index.
-        gix::index::File::at_or_default(self.shared_index_path(), self.hash_kind(), true, Default::default())
+        gix::index::File::at_or_default(self.index_path(), self.hash_kind(), true, Default::default())
             .map_err(|why| self.failed("reading the index", why))
     }
 
@@ -123,23 +131,13 @@ impl Repo {
     /// Returns for each whether it was made. The cached tree is dropped, because it would say that the old
     /// tree is still what is staged.
     ///
+    /// `claim` is a path of the caller's own on the same file system, by which [`unlock_index`](Self::unlock_index)
+    /// knows a lock that this process left behind when it was killed.
+    ///
     /// # Errors
     /// [`Error::Busy`] when the lock is held by somebody else for two seconds.
-    pub fn write_index(&self, changes: &[IndexChange]) -> Result<Vec<bool>, Error> {
-        let path = self.shared_index_path();
-        let lock = gix::lock::File::acquire_to_update_resource(
-            &path,
-            gix::lock::acquire::Fail::AfterDurationWithBackoff(Duration::from_secs(2)),
-            None,
-            0o644,
-        );
-        let mut lock = match lock {
-            Ok(lock) => lock,
-            Err(_) if path.with_extension("lock").exists() => {
-                return Err(Error::Busy { path: self.root().to_owned() });
-            }
-            Err(why) => return Err(self.failed("locking the index", why)),
-        };
+    pub fn write_index(&self, changes: &[IndexChange], claim: &Path) -> Result<Vec<bool>, Error> {
+        let mut lock = IndexLock::take(self, claim)?;
         // Read under the lock, so that nothing comes between the comparison and the change.
         let mut file = self.read_index()?;
         let mut done = Vec::with_capacity(changes.len());
@@ -180,9 +178,78 @@ impl Repo {
         let mut buffer = Vec::new();
         file.write_to(&mut buffer, Default::default())
             .map_err(|why| self.failed("writing the index", why))?;
-        std::io::Write::write_all(&mut lock, &buffer).map_err(|why| Error::io("writing", &path, why))?;
-        lock.commit().map_err(|why| self.failed("replacing the index", why))?;
+        lock.commit(&buffer)?;
         Ok(done)
+    }
+
+    /// Removes an `index.lock` that a killed process of ours left behind: one that is the same file as `claim`.
+    /// The caller must know that no such process is alive.
+    pub fn unlock_index(&self, claim: &Path) -> io::Result<()> {
+        let Ok(claimed) = fs::symlink_metadata(claim) else { return Ok(()) };
+        let lock = self.git_dir().join(LOCK);
+        if let Ok(found) = fs::symlink_metadata(&lock)
+            && (found.dev(), found.ino()) == (claimed.dev(), claimed.ino())
+        {
+            fs::remove_file(&lock)?;
+        }
+        fs::remove_file(claim)
+    }
+}
+
+/// Git's lock of the index, held. Given back when dropped.
+struct IndexLock<'a> {
+    file: fs::File,
+    lock: PathBuf,
+    index: PathBuf,
+    claim: &'a Path,
+    held: bool,
+}
+
+impl<'a> IndexLock<'a> {
+    fn take(repo: &Repo, claim: &'a Path) -> Result<Self, Error> {
+        let lock = repo.git_dir().join(LOCK);
+        let new = |path: &Path| fs::File::options().write(true).create_new(true).mode(0o644).open(path);
+        let _ = fs::remove_file(claim);
+        let mut file = new(claim).map_err(|why| Error::io("creating", claim, why))?;
+        let start = Instant::now();
+        loop {
+            // A link appears all at once and only where nothing is, as a file created exclusively does.
+            let taken = match fs::hard_link(claim, &lock) {
+                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => new(&lock).map(|made| file = made),
+                linked => linked,
+            };
+            match taken {
+                Ok(()) => return Ok(Self { file, lock, index: repo.index_path(), claim, held: true }),
+                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
+                    let _ = fs::remove_file(claim);
+                    return Err(Error::io("creating", &lock, why));
+                }
+                Err(_) if start.elapsed() > LOCK_PATIENCE => {
+                    let _ = fs::remove_file(claim);
+                    return Err(Error::Busy { path: repo.root().to_owned() });
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Makes `content` the index.
+    fn commit(&mut self, content: &[u8]) -> Result<(), Error> {
+        self.file.write_all(content).map_err(|why| Error::io("writing", &self.lock, why))?;
+        self.file.sync_data().map_err(|why| Error::io("writing", &self.lock, why))?;
+        fs::rename(&self.lock, &self.index).map_err(|why| Error::io("replacing", &self.index, why))?;
+        self.held = false;
+        Ok(())
+    }
+}
+
+impl Drop for IndexLock<'_> {
+    fn drop(&mut self) {
+        if self.held {
+            let _ = fs::remove_file(&self.lock);
+        }
+        // Last, because without it the lock could no longer be told from somebody else's.
+        let _ = fs::remove_file(self.claim);
     }
 }
 

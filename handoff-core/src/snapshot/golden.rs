@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::tests::{entry, file, manifest, omission, repo, untracked};
+use super::tests::{entry, file, manifest, oid, omission, repo, untracked};
 use super::*;
 
 fn package(path: &str) -> PathBuf {
@@ -63,11 +63,8 @@ fn small() -> Snapshot {
     app.head.ahead = Some(2);
     app.head.behind = Some(0);
     app.id.remotes = vec!["example.com/team/app".into()];
-    app.operation = Some(Operation {
-        heads: vec![super::tests::oid(b"other")],
-        kind: OperationKind::Merge,
-        extra: Extra::new(),
-    });
+    app.operation =
+        Some(Operation { heads: vec![oid(b"other")], kind: OperationKind::Merge, extra: Extra::new() });
     app.stashes = 1;
     app.omissions = vec![
         Omission {

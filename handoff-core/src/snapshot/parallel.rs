@@ -41,6 +41,9 @@ impl Chunk {
     }
 }
 
+/// Stores one chunk: its number, its bytes, and what compresses it.
+pub(super) type Store<'a> = dyn Fn(usize, &[u8], &mut Packer) -> Result<(), Error> + Sync + 'a;
+
 /// Passes `first` and then the rest of `reader`, in chunks of [`LARGE_BLOCK`] numbered from 0, to `store` on
 /// several threads. Holds a few chunks per thread at a time. Returns digest and length of the whole.
 pub(super) fn stream(
@@ -48,7 +51,7 @@ pub(super) fn stream(
     first: Chunk,
     control: &Control,
     packer: impl Fn() -> Result<Packer, Error>,
-    store: &(dyn Fn(usize, &[u8], &mut Packer) -> Result<(), Error> + Sync),
+    store: &Store<'_>,
 ) -> Result<(Digest, u64), AddError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     let packers = (0..workers).map(|_| packer()).collect::<Result<Vec<_>, _>>()?;

@@ -368,7 +368,7 @@ struct Streak(std::sync::atomic::AtomicU32);
 
 impl Streak {
     fn worth_trying(&self, at: usize) -> bool {
-        at % RETRY == 0 || self.0.load(std::sync::atomic::Ordering::Relaxed) < GIVE_UP
+        at.is_multiple_of(RETRY) || self.0.load(std::sync::atomic::Ordering::Relaxed) < GIVE_UP
     }
 
     fn count(&self, block: &Block) {

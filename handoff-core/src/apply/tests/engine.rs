@@ -18,6 +18,7 @@ fn changed() -> Pair {
         ("both.txt", "staged\n"),
         ("was/dir/a", "a\n"),
         ("file", "f\n"),
+        ("folder/one", "1\n"),
     ]);
     let source = &pair.source;
     source.write("mod.txt", "new\n");
@@ -40,6 +41,8 @@ fn changed() -> Pair {
     source.write("was", "a file now\n");
     source.remove("file");
     source.write("file/inside", "in\n");
+    fs::remove_dir_all(source.0.join("folder")).unwrap();
+    source.link("deep", "folder");
     pair
 }
 

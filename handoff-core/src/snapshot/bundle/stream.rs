@@ -76,6 +76,9 @@ impl Stream<'_> {
         }
         // Nothing may stand between the index and the end, since a reader that seeks goes from one to the other.
         let header = self.read_header()?;
+        if header.1.kind == frame::END && header.1.stored != END_LEN as u32 {
+            return Err(Error::format(WHAT, "its end has another length than an end has"));
+        }
         let end = self.whole(header, frame::END, END_LEN as u64)?;
         let end = end.first_chunk().and_then(End::decode);
         let len = self.reader.at;

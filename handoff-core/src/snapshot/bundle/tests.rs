@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 
 use super::frame::{self, End, Header};
 use super::index::{Index, Row};
-use super::*;
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind};
 use crate::snapshot::blob::{MAX_BLOCK, Packer};
@@ -288,10 +287,11 @@ fn an_index_that_lies_is_refused() {
         forged.index(&rows, &blobs, at, Digest::of(&bytes))
     };
     assert!(open_and_verify(&bundle(&|_, _| {})).is_ok());
-    let lies: &[&dyn Fn(&mut Vec<Row>, &mut Vec<Blob>)] = &[
+    type Lie = dyn Fn(&mut Vec<Row>, &mut Vec<Blob>);
+    let lies: &[&Lie] = &[
         &|_, blobs| blobs.reverse(),
         &|_, blobs| blobs[1] = blobs[0],
-        &|_, blobs| drop(blobs.pop()),
+        &|_, blobs| blobs.truncate(1),
         &|_, blobs| blobs[0].start += 1,
         &|_, blobs| blobs[0].len += 1,
         &|_, blobs| blobs[0].len = u64::MAX,
