@@ -36,12 +36,14 @@ pub fn listing(lines: &[String], most: usize) {
     }
 }
 
-/// Output of another program, indented, without the headers of a diff, at most `most` lines.
+/// Output of another program, indented, without the headers of a diff, at most `most` lines, cut at the width
+/// of the terminal.
 pub fn quoted(text: &str, most: usize) {
+    let width = columns().saturating_sub(6);
     let body: Vec<&str> =
         text.lines().skip_while(|line| !console::strip_ansi_codes(line).starts_with("@@")).collect();
     for line in body.iter().take(most) {
-        println!("      {line}");
+        println!("      {}", console::truncate_str(line, width, "…"));
     }
     if body.len() > most {
         println!("      {}", style(format!("… {} more lines", body.len() - most)).dim());
@@ -57,6 +59,11 @@ pub fn report(report: &ApplyReport) {
             println!("    {} {part}", style("│").dim());
         }
     }
+}
+
+/// Columns of the terminal; without one, lines may be of any length.
+fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns))
 }
 
 /// `line` in parts of at most `width` characters, broken between words; the later parts are indented further.
