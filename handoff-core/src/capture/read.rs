@@ -190,6 +190,9 @@ impl<'a> Reader<'a> {
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
+            Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {
+                self.file(candidate, Some(file))
+            }
             Disk::Look | Disk::File(_) | Disk::Symlink(_) => {
                 let parent = match self.parent(candidate) {
                     Ok(parent) => parent,
@@ -213,7 +216,7 @@ impl<'a> Reader<'a> {
                     },
                 };
                 match kind {
-                    Kind::File => self.file(candidate, &parent),
+                    Kind::File => self.file(candidate, None),
                     Kind::Symlink => self.symlink(candidate, &parent),
                     Kind::Dir => Ok(OnDisk::Absent),
                     Kind::Special => omit(OmissionReason::SpecialFile),
@@ -281,15 +284,21 @@ impl<'a> Reader<'a> {
         candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
     }
 
-    fn file(&mut self, candidate: &Candidate, parent: &Dir) -> Result<OnDisk, Stop> {
+    /// A file, which may be open already.
+    fn file(&mut self, candidate: &Candidate, mut opened: Option<File>) -> Result<OnDisk, Stop> {
         let mut attempt = 0;
         loop {
-            let mut file = match parent.open_file(candidate.path.name()) {
-                Ok(file) => file,
-                Err(why) => return Ok(self.not_a_file(candidate, parent, &why)),
+            let mut file = match opened.take() {
+                Some(file) => file,
+                None => match self.open(candidate) {
+                    Ok(file) => file,
+                    Err(found) => return Ok(found),
+                },
             };
             let before = match stamp(&file) {
-                Ok(before) => before,
+                Ok(Some(before)) => before,
+                // Replaced by something else since the walk; the long way says by what.
+                Ok(None) => continue,
                 Err(why) => return Ok(unreadable(&why)),
             };
             let over_limit = before.size > self.options.max_file_bytes;
@@ -308,7 +317,7 @@ impl<'a> Reader<'a> {
                 Err(ReadError::File(why)) => return Ok(unreadable(&why)),
             };
             // The same size and times after reading as before: nobody wrote while we read, as far as stat can tell.
-            let still = stamp(&file).is_ok_and(|after| after == before) && state.size == before.size;
+            let still = stamp(&file).is_ok_and(|after| after == Some(before)) && state.size == before.size;
             if still || attempt == RETRIES {
                 notes.unstable = !still;
                 return Ok(OnDisk::State { state, notes });
@@ -316,6 +325,16 @@ impl<'a> Reader<'a> {
             attempt += 1;
             self.options.control.check()?;
         }
+    }
+
+    /// Opens the file the long way, or says what is there instead.
+    fn open(&mut self, candidate: &Candidate) -> Result<File, OnDisk> {
+        let parent = match self.parent(candidate) {
+            Ok(parent) => parent,
+            Err(Refusal::Io(why)) => return Err(unreadable(&why)),
+            Err(_) => return Err(OnDisk::Absent),
+        };
+        parent.open_file(candidate.path.name()).map_err(|why| self.not_a_file(candidate, &parent, &why))
     }
 
     /// What was a file when the directory was listed and cannot be opened as one now.
@@ -524,15 +543,16 @@ struct Stamp {
     executable: bool,
 }
 
-fn stamp(file: &File) -> io::Result<Stamp> {
+/// `None` for what is no regular file.
+fn stamp(file: &File) -> io::Result<Option<Stamp>> {
     let meta = file.metadata()?;
-    Ok(Stamp {
+    Ok(meta.is_file().then(|| Stamp {
         size: meta.size(),
         mtime: (meta.mtime(), meta.mtime_nsec()),
         ctime: (meta.ctime(), meta.ctime_nsec()),
         inode: meta.ino(),
         executable: meta.mode() & 0o100 != 0,
-    })
+    }))
 }
 
 /// Reads all of `file` through `each`, checking for cancellation.
