@@ -72,12 +72,12 @@ impl<'a> Reader<'a> {
     /// Work-tree bytes as the target's git would store them.
     pub(super) fn normalise(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Normalised, Trouble> {
         let index = self.index;
-        self.normaliser()?.to_git(index, path, bytes).map_err(Trouble::repo)
+        self.normaliser()?.normalise(index, path, bytes).map_err(Trouble::repo)
     }
 
     /// Stored bytes as the target's git would check them out.
     pub(super) fn check_out(&mut self, path: &RelPath, stored: Vec<u8>) -> Result<Vec<u8>, Trouble> {
-        let converted = self.normaliser()?.to_worktree(path, &stored).map_err(Trouble::repo)?;
+        let converted = self.normaliser()?.check_out(path, &stored).map_err(Trouble::repo)?;
         Ok(converted.unwrap_or(stored))
     }
 

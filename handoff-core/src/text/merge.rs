@@ -40,8 +40,8 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], labels: Labels<'_>)
     if base == ours {
         return Merged::Clean(theirs.to_vec());
     }
-    let mut lines = Lines::new(base.len() + ours.len() + theirs.len());
-    let (base, ours, theirs) = (lines.file(base), lines.file(ours), lines.file(theirs));
+    let (mut lines, base) = Lines::new(base);
+    let (ours, theirs) = (lines.file(ours, &base), lines.file(theirs, &base));
     let our_hunks = hunks(&base.ids, &ours.ids, lines.distinct(), &mut Lowest);
     let their_hunks = hunks(&base.ids, &theirs.ids, lines.distinct(), &mut Lowest);
     let mut regions = regions(&our_hunks, &their_hunks, &ours.ids, &theirs.ids);
@@ -62,14 +62,13 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], labels: Labels<'_>)
 /// One side's hunks, consumed from the front.
 struct Side<'a> {
     hunks: &'a [Hunk],
-    ids: &'a [u32],
     /// The side position of base line 0 shifted by all hunks consumed: base position + shift = side position.
     shift: isize,
 }
 
 impl<'a> Side<'a> {
-    fn new(hunks: &'a [Hunk], ids: &'a [u32]) -> Self {
-        Self { hunks, ids, shift: 0 }
+    fn new(hunks: &'a [Hunk]) -> Self {
+        Self { hunks, shift: 0 }
     }
 
     fn next(&self) -> Option<&'a Hunk> {
@@ -101,8 +100,8 @@ impl<'a> Side<'a> {
 }
 
 fn regions(our_hunks: &[Hunk], their_hunks: &[Hunk], our_ids: &[u32], their_ids: &[u32]) -> Vec<Region> {
-    let mut ours = Side::new(our_hunks, our_ids);
-    let mut theirs = Side::new(their_hunks, their_ids);
+    let mut ours = Side::new(our_hunks);
+    let mut theirs = Side::new(their_hunks);
     let mut regions = Vec::new();
     loop {
         let (pick, base, our_hunk, their_hunk) = match (ours.next(), theirs.next()) {
@@ -178,13 +177,13 @@ impl Files<'_> {
                 Pick::Theirs => self.theirs.copy(region.theirs.clone(), &mut out),
                 Pick::Conflict => {
                     let end: &[u8] = if self.ends_in_cr_lf(region) { b"\r\n" } else { b"\n" };
-                    marker(b'<', labels.ours, end, &mut out);
+                    marker(b'<', Some(labels.ours), end, &mut out);
                     self.ours.copy_terminated(region.ours.clone(), end, &mut out);
-                    marker(b'|', labels.base, end, &mut out);
+                    marker(b'|', Some(labels.base), end, &mut out);
                     self.base.copy_terminated(region.base.clone(), end, &mut out);
-                    marker(b'=', "", end, &mut out);
+                    marker(b'=', None, end, &mut out);
                     self.theirs.copy_terminated(region.theirs.clone(), end, &mut out);
-                    marker(b'>', labels.theirs, end, &mut out);
+                    marker(b'>', Some(labels.theirs), end, &mut out);
                 }
             }
             done = region.ours.end;
@@ -202,9 +201,9 @@ impl Files<'_> {
     }
 }
 
-fn marker(sign: u8, label: &str, end: &[u8], out: &mut Vec<u8>) {
+fn marker(sign: u8, label: Option<&str>, end: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[sign; MARKER]);
-    if !label.is_empty() {
+    if let Some(label) = label {
         out.push(b' ');
         out.extend_from_slice(label.as_bytes());
     }
