@@ -24,32 +24,39 @@ impl Git {
         &self.root
     }
 
-    /// A clone in `to`, on the same commit. Objects are borrowed and nothing of the original is touched.
+    /// A clone in `to`, on the same commit and with the same remotes, as another machine would have it. Objects
+    /// are copied: a clone that borrows or links them would touch the original's whenever it writes the same one.
     pub fn clone_to(&self, to: &Path) -> Done<Self> {
         let source = self.root.to_str().ok_or("the checkout's path is not UTF-8")?;
         let dest = to.to_str().ok_or("the scratch path is not UTF-8")?;
-        self.run(&["clone", "--quiet", "--shared", "--template=", source, dest])?;
+        self.run(&["clone", "--quiet", "--no-hardlinks", "--template=", source, dest])?;
         let clone = Self { root: to.to_owned() };
-        // A linked work tree has a HEAD of its own, which the clone does not follow.
-        if let Ok(head) = self.run(&["rev-parse", "--verify", "--quiet", "HEAD"]) {
-            let head = String::from_utf8_lossy(&head).trim().to_owned();
-            if clone.lines(&["rev-parse", "HEAD"]).ok().and_then(|lines| lines.into_iter().next())
-                != Some(head.clone())
-            {
-                clone.run(&["checkout", "--quiet", "-B", "handoff-demo", &head])?;
+        clone.run(&["remote", "remove", "origin"])?;
+        // No remote at all is an answer too: the two are then known by their first commits.
+        for line in self.lines(&["config", "--get-regexp", r"^remote\..*\.url$"]).unwrap_or_default() {
+            if let Some((name, url)) = line.split_once(' ') {
+                clone.run(&["config", name, url])?;
             }
+        }
+        // A linked work tree has a HEAD of its own, which the clone does not follow.
+        if let Some(head) = self.head()
+            && clone.head().as_ref() != Some(&head)
+        {
+            clone.run(&["checkout", "--quiet", "-B", "handoff-demo", &head])?;
         }
         Ok(clone)
     }
 
-    pub fn has_commit(&self) -> bool {
-        self.run(&["rev-parse", "--verify", "--quiet", "HEAD"]).is_ok()
+    /// The commit that is checked out; `None` before the first one.
+    pub fn head(&self) -> Option<String> {
+        self.lines(&["rev-parse", "--verify", "--quiet", "HEAD"]).ok()?.into_iter().next()
     }
 
     /// `branch main at 1a2b3c4`, for people.
     pub fn place(&self) -> String {
         let word = |args: &[&str]| self.lines(args).ok().and_then(|lines| lines.into_iter().next());
-        let commit = word(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "no commit yet".to_owned());
+        let commit = word(&["rev-parse", "--verify", "--quiet", "--short", "HEAD"])
+            .unwrap_or_else(|| "no commit yet".to_owned());
         match word(&["symbolic-ref", "--quiet", "--short", "HEAD"]) {
             Some(branch) => format!("branch {branch} at {commit}"),
             None => format!("detached at {commit}"),
@@ -68,7 +75,7 @@ impl Git {
         ])
     }
 
-    /// Tracked files that are plain text of a size to edit by hand, spread over the tree.
+    /// Tracked files that are plain text of a size to edit by hand; the longer ones first.
     pub fn text_files(&self) -> Done<Vec<String>> {
         let mut found = Vec::new();
         for entry in self.names(&["ls-files", "-z", "--stage"])? {
@@ -77,21 +84,21 @@ impl Git {
                 continue;
             }
             let Ok(text) = std::fs::read_to_string(self.root.join(path)) else { continue };
-            if (400..60_000).contains(&text.len())
-                && !text.contains(['\0', '\r'])
-                && text.lines().count() >= 24
-            {
-                found.push(path.to_owned());
+            if (1..60_000).contains(&text.len()) && !text.contains(['\0', '\r']) {
+                found.push((text.lines().count() < 24, path.to_owned()));
             }
         }
-        Ok(found)
+        // There is room for two edits apart from each other in the longer ones; a stable sort keeps the order.
+        found.sort_by_key(|(short, _)| *short);
+        let long = found.iter().filter(|(short, _)| !short).count();
+        found.truncate(if long < 6 { 6 } else { long });
+        Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 
-    /// A coloured diff of the work tree against HEAD.
-    pub fn diff(&self, paths: &[&str]) -> Done<String> {
+    /// A coloured diff of one file of the work tree against `commit`.
+    pub fn diff(&self, commit: &str, path: &str) -> Done<String> {
         let colour = colour();
-        let mut args = vec!["--literal-pathspecs", "diff", &colour, "--no-ext-diff", "HEAD", "--"];
-        args.extend(paths);
+        let args = ["--literal-pathspecs", "diff", "-U2", &colour, "--no-ext-diff", commit, "--", path];
         Ok(String::from_utf8_lossy(&self.run(&args)?).into_owned())
     }
 

@@ -59,16 +59,14 @@ fn demo() -> Done<bool> {
     let source = source::prepare(&repo, scratch.path())?;
     println!("  {}", source.story);
     screen::listing(&source.git.changes()?, 14);
-    let source_before = proof::whole(&source.git)?;
+    let own_clone = source.git.root() != repo.root();
+    let source_before = if own_clone { &proof::whole(&source.git)? } else { &repo_before };
 
     screen::step(2, "Capture it to one file");
     let file = scratch.path().join("work.handoff");
     let snapshot = capture_to(&source, &file)?;
-    let captured_purely = proof::whole(&source.git)? == source_before;
-    screen::verdict(
-        captured_purely,
-        "the capture changed nothing in the source: no byte, mode, mtime, index or ref",
-    );
+    let pure = "the capture changed nothing in the source: no byte, mode, mtime, index or ref";
+    let captured_purely = same(pure, source_before, &proof::whole(&source.git)?);
 
     screen::step(3, "Meanwhile the other machine has moved on");
     let target = target::prepare(&source.git, &snapshot, scratch.path())?;
@@ -82,13 +80,12 @@ fn demo() -> Done<bool> {
     let snapshot = Snapshot::open(&file)?;
     let there = Workspace::new([target.git.root()])?;
     let expected = preview(&snapshot, &there, &ApplyOptions::default())?;
-    let foreseen = proof::state(&target.git)? == target_before;
-    screen::verdict(foreseen, "the preview wrote nothing");
+    let foreseen = same("the preview wrote nothing", &target_before, &proof::state(&target.git)?);
     let report = apply_to(&snapshot, &there)?;
     screen::verdict(same_outcomes(&expected, &report), "the preview had said exactly this");
 
     screen::step(5, "What changed there");
-    show_diff(&target.git, &report)?;
+    show_diff(&target, &report)?;
 
     screen::step(6, "The conflict, and what to do about it");
     show_conflicts(&target.git, &report)?;
@@ -97,17 +94,19 @@ fn demo() -> Done<bool> {
     let undone = undo_there(&there, &report)?;
 
     screen::step(8, "Proof");
-    let target_same = proof::state(&target.git)? == target_before;
-    screen::verdict(
-        target_same,
-        "the target is as it was: every path, byte, mode, staged entry, HEAD and ref",
-    );
-    let source_same = proof::whole(&source.git)? == source_before;
-    screen::verdict(source_same, "the source is as it was, to the mtime");
+    let target_claim = "the target is as it was: every path, byte, mode, staged entry, HEAD and ref";
+    let target_same = same(target_claim, &target_before, &proof::state(&target.git)?);
+    let mut source_same = true;
+    if own_clone {
+        source_same =
+            same("the source is as it was, to the mtime", source_before, &proof::whole(&source.git)?);
+    }
     let repo_after = proof::whole(&repo)?;
-    screen::verdict(repo_after == repo_before, &format!("{} is as it was", repo.root().display()));
-    println!("    {} {}", style("before").dim(), repo_before);
-    println!("    {} {}", style("after ").dim(), repo_after);
+    let repo_claim =
+        format!("{} is as it was, to the mtime, with everything in its git directory", repo.root().display());
+    let repo_same = same(&repo_claim, &repo_before, &repo_after);
+    println!("    {} {}", style("before").dim(), style(&repo_before).dim());
+    println!("    {} {}", style("after ").dim(), style(&repo_after).dim());
 
     if std::env::var_os("KEEP").is_some_and(|keep| !keep.is_empty() && keep != "0") {
         println!("\nKept: {}", scratch.keep().display());
@@ -118,7 +117,20 @@ fn demo() -> Done<bool> {
                 .dim()
         );
     }
-    Ok(captured_purely && foreseen && undone && target_same && source_same && repo_after == repo_before)
+    Ok(captured_purely && foreseen && undone && target_same && source_same && repo_same)
+}
+
+/// Compares two fingerprints and says how it came out, naming what differs.
+fn same(claim: &str, before: &proof::Fingerprint, after: &proof::Fingerprint) -> bool {
+    let differences = before.differences(after);
+    screen::verdict(differences.is_empty(), claim);
+    for path in differences.iter().take(5) {
+        println!("      {} {}", style("changed meanwhile:").red(), path.display());
+    }
+    if !differences.is_empty() {
+        println!("      ({} in all; is another program at work there?)", differences.len());
+    }
+    differences.is_empty()
 }
 
 fn capture_to(source: &source::Prepared, file: &Path) -> Done<Snapshot> {
@@ -193,16 +205,16 @@ fn same_outcomes(expected: &ApplyReport, report: &ApplyReport) -> bool {
     outcomes(expected) == outcomes(report)
 }
 
-fn show_diff(target: &Git, report: &ApplyReport) -> Done {
-    screen::listing(&target.changes()?, 14);
+fn show_diff(target: &target::Prepared, report: &ApplyReport) -> Done {
+    screen::listing(&target.git.changes()?, 14);
     let merged = report.files().find(|(_, file)| file.outcome == Outcome::Merged);
-    if let Some((_, file)) = merged {
-        let path = file.at.as_ref().unwrap_or(&file.path);
+    if let (Some((_, file)), Some(base)) = (merged, &target.base) {
+        let path = file.at.as_ref().unwrap_or(&file.path).to_string_lossy();
         println!(
-            "\n  Both sides had changed {}; the combination, against what the target had committed:",
-            style(path).bold()
+            "\n  Both sides had changed {}; the combination, against their common base:",
+            style(&path).bold()
         );
-        screen::quoted(&target.diff(&[path.to_string_lossy().as_ref()])?, 16);
+        screen::quoted(&target.git.diff(base, &path)?, 20);
     }
     Ok(())
 }

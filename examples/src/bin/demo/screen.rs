@@ -36,23 +36,49 @@ pub fn listing(lines: &[String], most: usize) {
     }
 }
 
-/// Output of another program, indented, without the headers of a diff, at most `most` lines.
+/// Output of another program, indented, without the headers of a diff, at most `most` lines, cut at the width
+/// of the terminal.
 pub fn quoted(text: &str, most: usize) {
+    let width = columns().saturating_sub(6);
     let body: Vec<&str> =
         text.lines().skip_while(|line| !console::strip_ansi_codes(line).starts_with("@@")).collect();
     for line in body.iter().take(most) {
-        println!("      {line}");
+        println!("      {}", console::truncate_str(line, width, "…"));
     }
     if body.len() > most {
         println!("      {}", style(format!("… {} more lines", body.len() - most)).dim());
     }
 }
 
-/// The report as an agent would read it.
+/// The report as an agent would read it, folded to the width of the terminal.
 pub fn report(report: &ApplyReport) {
+    let width =
+        console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns));
     for line in report.to_string().lines() {
-        println!("    {} {line}", style("│").dim());
+        for part in fold(line, width.saturating_sub(7)) {
+            println!("    {} {part}", style("│").dim());
+        }
     }
+}
+
+/// Columns of the terminal; without one, lines may be of any length.
+fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns))
+}
+
+/// `line` in parts of at most `width` characters, broken between words; the later parts are indented further.
+fn fold(line: &str, width: usize) -> Vec<String> {
+    let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+    let mut parts = Vec::new();
+    let mut part = String::new();
+    for word in line.split_inclusive(' ') {
+        if !part.trim().is_empty() && part.chars().count() + word.trim_end().chars().count() > width {
+            parts.push(std::mem::replace(&mut part, indent.clone()));
+        }
+        part.push_str(word);
+    }
+    parts.push(part);
+    parts
 }
 
 pub fn bytes(count: u64) -> String {
@@ -104,11 +130,9 @@ impl Bars {
         let Some((_, bar)) = current.as_ref() else { return };
         bar.set_length(progress.total.max(progress.done));
         bar.set_position(progress.done);
-        bar.set_message(match &progress.path {
-            Some(path) => format!("{} {path}", bytes(progress.bytes)),
-            None if progress.bytes > 0 => bytes(progress.bytes),
-            None => String::new(),
-        });
+        let size = Some(progress.bytes).filter(|size| *size > 0).map(bytes);
+        let words = [size, progress.path.clone()];
+        bar.set_message(words.into_iter().flatten().collect::<Vec<_>>().join(" "));
     }
 
     /// Leaves the last bar as it is.

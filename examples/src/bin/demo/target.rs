@@ -15,14 +15,17 @@ pub struct Prepared {
     pub git: Git,
     /// What happened there, one line per commit.
     pub story: Vec<String>,
+    /// The commit that both sides started from.
+    pub base: Option<String>,
 }
 
 pub fn prepare(source: &Git, snapshot: &Snapshot, scratch: &Path) -> Done<Prepared> {
     let git = source.clone_to(&scratch.join("cloud"))?;
     let mut story = vec![format!("{} is a second clone", style(git.root().display()).cyan())];
-    if !git.has_commit() {
+    let base = git.head();
+    if base.is_none() {
         story.push("There is no commit yet, so it has nothing to move on from.".to_owned());
-        return Ok(Prepared { git, story });
+        return Ok(Prepared { git, story, base });
     }
     let start = git.place();
     let entries: Vec<&Entry> =
@@ -50,7 +53,7 @@ pub fn prepare(source: &Git, snapshot: &Snapshot, scratch: &Path) -> Done<Prepar
         story.push(commit(&git, &format!("Rename {} to {to}", edit.file), "the change should follow")?);
     }
     story.push(format!("from {start} to {}", git.place()));
-    Ok(Prepared { git, story })
+    Ok(Prepared { git, story, base })
 }
 
 fn commit(git: &Git, subject: &str, effect: &str) -> Done<String> {
