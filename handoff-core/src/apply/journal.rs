@@ -37,6 +37,10 @@ use crate::snapshot::{Head, Mode};
 /// How long the lock is tried for before the answer is busy.
 const PATIENCE: Duration = Duration::from_millis(700);
 
+/// The journal's file, and what it is called where the mark `done` could not be written into it.
+const JOURNAL: &[u8] = b"journal";
+const DONE: &[u8] = b"journal.done";
+
 /// The format of the records.
 const FORMAT: &str = "handoff-journal/1";
 
@@ -178,6 +182,12 @@ impl Home {
             names.iter().filter_map(|name| std::str::from_utf8(name).ok()?.parse().ok()).collect();
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// Whether there is a journal of `id`, whatever else is missing from its record.
+    pub(super) fn has_journal(&self, id: &ApplyId) -> io::Result<bool> {
+        let dir = self.below("applies").map_err(Trouble::into_io)?.subdir(id.to_string().as_bytes())?;
+        Ok(dir.stat(JOURNAL)?.is_some() || dir.stat(DONE)?.is_some())
     }
 
     /// Opens the record of `id`; `None` when there is none.
@@ -448,17 +458,17 @@ impl Record {
         if n.is_multiple_of(2) { even } else { odd }
     }
 
+    /// The path of the file of operation `op` among the new contents, for people.
+    pub(super) fn path_of_new(&self, op: &Op) -> PathBuf {
+        self.path.join(if op.n.is_multiple_of(2) { "new0" } else { "new1" }).join(op.n.to_string())
+    }
+
     /// The path of the slot of operation `op` that holds its pre-image, for people.
     pub(super) fn kept_path(&self, op: &Op) -> PathBuf {
-        let old = matches!(self.old.stat(&op.slot()), Ok(Some(_)));
-        let dir = if old {
-            "old"
-        } else if op.n.is_multiple_of(2) {
-            "new0"
-        } else {
-            "new1"
-        };
-        self.path.join(dir).join(op.n.to_string())
+        match self.old.stat(&op.slot()) {
+            Ok(Some(_)) => self.path.join("old").join(op.n.to_string()),
+            _ => self.path_of_new(op),
+        }
     }
 
     /// The name beside a target on another file system.
@@ -502,9 +512,22 @@ impl Record {
 
     pub(super) fn done(&self, file: &mut File, not_placed: Vec<u64>, durable: bool) -> io::Result<()> {
         if !not_placed.is_empty() {
-            append(file, &Line::NotPlaced { ops: not_placed }, false)?;
+            // Without it, an undo takes their targets for files that were edited since, which is safe.
+            let _ = append(file, &Line::NotPlaced { ops: not_placed }, false);
         }
-        append(file, &Line::Done, durable)
+        match append(file, &Line::Done, durable) {
+            // A full disk has no room for a line, but a rename needs none.
+            Err(_) => {
+                self.dir.rename_new(JOURNAL, &self.dir, DONE)?;
+                if durable { self.dir.sync() } else { Ok(()) }
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// What the journal is called by now.
+    fn name(&self) -> io::Result<&'static [u8]> {
+        Ok(if self.dir.stat(DONE)?.is_some() { DONE } else { JOURNAL })
     }
 
     /// Says that an undo begins; whoever comes next carries it on.
@@ -526,8 +549,9 @@ impl Record {
 
     /// The journal file, for appending.
     fn journal(&self) -> io::Result<File> {
-        match self.dir.create_new(b"journal", 0o600) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => self.dir.append_file(b"journal"),
+        let name = self.name()?;
+        match self.dir.create_new(name, 0o600) {
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => self.dir.append_file(name),
             other => other,
         }
     }
@@ -535,7 +559,7 @@ impl Record {
     /// Whether this is an apply of `snapshot` to the repository `name`, told by the journal's beginning.
     pub(super) fn is_of(&self, snapshot: &SnapshotId, name: &str) -> io::Result<bool> {
         let mut text = Vec::new();
-        let file = self.dir.open_file(b"journal")?;
+        let file = self.dir.open_file(self.name()?)?;
         io::Read::read_to_end(&mut io::Read::take(file, 16 << 10), &mut text)?;
         Ok(match text.split_inclusive(|byte| *byte == b'\n').next().and_then(checked) {
             Some(Line::Header(header)) => header.snapshot == *snapshot && header.repo == name,
@@ -550,18 +574,21 @@ impl Record {
     /// Reads the journal. A torn end is what a crash leaves; it is cut off.
     pub(super) fn read(&self) -> io::Result<Journal> {
         let mut text = Vec::new();
-        match self.dir.open_file(b"journal") {
+        let name = self.name()?;
+        match self.dir.open_file(name) {
             Ok(mut file) => io::Read::read_to_end(&mut file, &mut text).map(drop)?,
             Err(why) if why.kind() == io::ErrorKind::NotFound => {}
             Err(why) => return Err(why),
         }
-        Ok(parse(&text))
+        let mut journal = parse(&text);
+        journal.done |= name == DONE;
+        Ok(journal)
     }
 
     /// Removes the whole directory. The journal goes first, so that whatever a crash leaves reads as "no path
     /// was touched" and is cleared away later.
     pub(super) fn remove(self) -> io::Result<()> {
-        ignore_absent(self.dir.remove_file(b"journal"))?;
+        ignore_absent(self.dir.remove_file(self.name()?))?;
         fail::point("remove: journal gone");
         let [even, odd] = &self.new;
         for (dir, name) in [(even, b"new0".as_slice()), (odd, b"new1"), (&self.old, b"old")] {
@@ -582,7 +609,7 @@ pub(super) fn sweep(home: &Home, id: &ApplyId) -> io::Result<()> {
     let applies = home.below("applies").map_err(Trouble::into_io)?;
     let name = id.to_string();
     let dir = applies.subdir(name.as_bytes())?;
-    ignore_absent(dir.remove_file(b"journal"))?;
+    ignore_absent(dir.remove_file(JOURNAL))?;
     for part in dir.names()? {
         if let Ok(inner) = dir.subdir(&part) {
             for file in inner.names()? {

@@ -281,6 +281,8 @@ impl<'a> Session<'a> {
             if not_placed.contains(&staged.op.n)
                 && !kept
                 && let Ok((dir, name)) = write::slot(&self.root, record, &staged.op)
+                // Never anything but what was staged there.
+                && matches!(dir.stat(&name), Ok(Some(stat)) if stat.inode == staged.inode)
             {
                 let _ = dir.remove_file(&name);
             }
@@ -528,6 +530,13 @@ fn settle(file: &mut FileReport, published: Published) -> bool {
         Published::Failed(why) => {
             *file = failed(file.clone(), &Trouble::io(&why));
             false
+        }
+        Published::Unsure(why) => {
+            *file = failed(file.clone(), &Trouble::io(&why));
+            file.message = Some(format!(
+                "it was written, but could not be read again ({why}); what was there before is in the record, and undo puts it back"
+            ));
+            true
         }
     }
 }

@@ -4,6 +4,7 @@
 mod crash;
 mod engine;
 mod hostile;
+mod rivals;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -9,7 +9,7 @@ use super::journal::{Access, Home, Journal, Op, Opened, Record, sweep};
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};
-use super::write::{copy, into_io, parent, slot};
+use super::write::{copy, exchange, into_io, parent, slot};
 use crate::error::Error;
 use crate::git::Repo;
 use crate::id::{ApplyId, SnapshotId};
@@ -163,7 +163,7 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
             Err(why) => Err(why),
         };
     }
-    if from.exchange(&slot, &dir, name)? {
+    if exchange(&from, &slot, &dir, name)? {
         if look(&from, &slot)?.as_ref() == Some(&op.post) {
             if op.beside.is_some() {
                 from.remove_file(&slot)?;
@@ -171,7 +171,7 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
             return Ok(Back::Done);
         }
         // Written to in that instant: it goes back where it was.
-        from.exchange(&slot, &dir, name)?;
+        exchange(&from, &slot, &dir, name)?;
         return Ok(Back::Changed(look(&dir, name)?));
     }
     report.notes.push(Note::WeakCas);
@@ -236,7 +236,10 @@ pub(super) fn recover(repo: &Repo, root: &Root, home: &Home) -> Result<Vec<Recov
             Ok(None) => continue,
             // It died while its directories were being made or removed.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                sweep(home, &id).map_err(failed)?;
+                // With a journal, somebody else has removed parts of it; hands off what is left.
+                if !home.has_journal(&id).map_err(failed)? {
+                    sweep(home, &id).map_err(failed)?;
+                }
                 continue;
             }
             Err(why) => return Err(why),

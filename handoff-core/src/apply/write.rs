@@ -43,7 +43,10 @@ pub(super) enum Published {
         here: Option<Digest>,
     },
     Refused(&'static str),
+    /// Nothing was changed.
     Failed(io::Error),
+    /// The new content may be in place, but that could not be seen to; what was there before is in the record.
+    Unsure(io::Error),
 }
 
 /// Where the new content of an operation waits: the record's directory, or beside the target where that is on
@@ -350,7 +353,8 @@ fn replace(
         return Ok(Some(now_here(dir, name)));
     }
     let (from, slot) = slot(root, record, op)?;
-    match from.exchange(&slot, dir, name) {
+    fail::point("replace: compared");
+    match exchange(&from, &slot, dir, name) {
         Ok(true) => {}
         Ok(false) => {
             notes.push(Note::WeakCas);
@@ -360,23 +364,46 @@ fn replace(
         Err(why) => return Err(Refusal::Io(why)),
     }
     fail::point("replace: exchanged");
-    if is_expected(&from, &slot, staged, true).map_err(Refusal::Io)? {
+    // From here on the slot holds somebody's file, so trouble must not look as if nothing had happened.
+    Ok(swapped(record, staged, (&from, &slot), (dir, name))
+        .unwrap_or_else(|why| Some(Published::Unsure(why))))
+}
+
+/// Looks at what an exchange brought out, and puts it back where it is not what was to be replaced.
+fn swapped(
+    record: &Record,
+    staged: &Staged,
+    (from, slot): (&Dir, &[u8]),
+    (dir, name): (&Dir, &[u8]),
+) -> io::Result<Option<Published>> {
+    let op = &staged.op;
+    if is_expected(from, slot, staged, true)? {
         if op.beside.is_some() {
             // The copy in the record is what an undo goes by.
-            from.remove_file(&slot).map_err(Refusal::Io)?;
+            from.remove_file(slot)?;
         }
         return Ok(None);
     }
     // Somebody wrote in between. Their version goes back, and what comes out then must be ours.
-    from.exchange(&slot, dir, name).map_err(Refusal::Io)?;
-    let ours = from.stat(&slot).map_err(Refusal::Io)?.is_some_and(|stat| stat.inode == staged.inode);
+    exchange(from, slot, dir, name)?;
+    fail::point("replace: swapped back");
+    let ours = from.stat(slot)?.is_some_and(|stat| stat.inode == staged.inode);
     if ours {
         return Ok(Some(now_here(dir, name)));
     }
     // They replaced ours, too, in that instant. Their last version is to stand; the one before it is kept.
-    from.exchange(&slot, dir, name).map_err(Refusal::Io)?;
+    exchange(from, slot, dir, name)?;
     let here = look(dir, name).ok().flatten().and_then(|state| state.hash());
-    Ok(Some(Published::Moved { here, kept: Some(record.kept_path(op)) }))
+    let kept = match op.beside {
+        None => record.path_of_new(op),
+        Some(_) => return Ok(Some(Published::Unsure(io::ErrorKind::ResourceBusy.into()))),
+    };
+    Ok(Some(Published::Moved { here, kept: Some(kept) }))
+}
+
+/// [`Dir::exchange`], unless a test forbids it.
+pub(super) fn exchange(from: &Dir, slot: &[u8], dir: &Dir, name: &[u8]) -> io::Result<bool> {
+    if fail::may_exchange() { from.exchange(slot, dir, name) } else { Ok(false) }
 }
 
 /// Without an exchange: the old file gets a second name in the record, the new one is renamed over it. A write
@@ -418,26 +445,39 @@ fn delete(
         Some(_) => slot(root, record, op)?,
         None => (record.old.clone(), op.slot()),
     };
+    fail::point("delete: compared");
     match dir.rename_new(name, &to, &slot) {
         Ok(()) => {}
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Some(now_here(dir, name))),
         Err(why) => return Err(Refusal::Io(why)),
     }
     fail::point("delete: renamed");
-    if is_expected(&to, &slot, staged, true).map_err(Refusal::Io)? {
+    Ok(taken_out(record, staged, (&to, &slot), (dir, name))
+        .unwrap_or_else(|why| Some(Published::Unsure(why))))
+}
+
+/// Looks at what a deletion took out, and puts it back where it is not what was to be deleted.
+fn taken_out(
+    record: &Record,
+    staged: &Staged,
+    (to, slot): (&Dir, &[u8]),
+    (dir, name): (&Dir, &[u8]),
+) -> io::Result<Option<Published>> {
+    let op = &staged.op;
+    if is_expected(to, slot, staged, true)? {
         if op.beside.is_some() {
-            to.remove_file(&slot).map_err(Refusal::Io)?;
+            to.remove_file(slot)?;
         }
         return Ok(None);
     }
-    match to.rename_new(&slot, dir, name) {
+    match to.rename_new(slot, dir, name) {
         Ok(()) => Ok(Some(now_here(dir, name))),
         // A newer file has taken the place; both stay.
-        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists && op.beside.is_none() => {
             let here = look(dir, name).ok().flatten().and_then(|state| state.hash());
             Ok(Some(Published::Moved { here, kept: Some(record.kept_path(op)) }))
         }
-        Err(why) => Err(Refusal::Io(why)),
+        Err(why) => Err(why),
     }
 }
 
@@ -446,7 +486,7 @@ fn verify(dir: &Dir, name: &[u8], staged: &Staged, notes: Vec<Note>) -> Publishe
     let op = &staged.op;
     let here = match state::read(dir, name, state::HELD, None) {
         Ok(here) => here,
-        Err(why) => return Published::Failed(why),
+        Err(why) => return Published::Unsure(why),
     };
     let hash = here.content().map(|content| content.hash);
     let ours = match (&op.post, &here) {

@@ -34,6 +34,9 @@ fn size(candidate: &Candidate) -> Option<u64> {
     Some(candidate.bytes()).filter(|bytes| *bytes > 0)
 }
 
+/// The root of the repository, where omissions are summed up.
+const TOP: &str = "./";
+
 /// Turns entries beyond `max` into omissions, last paths first.
 pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: u64) {
     let mut count = taken;
@@ -55,7 +58,8 @@ pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: 
     }
 }
 
-/// Sums up by directory, deepest first, where there are too many omissions of one reason to list.
+/// Sums up by directory, deepest first, where there are too many omissions of one reason to list. One directory
+/// may then stand in the list several times, once for each reason and rule.
 pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
     loop {
         let mut by_reason: BTreeMap<(OmissionReason, Option<String>), usize> = BTreeMap::new();
@@ -68,11 +72,14 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
                 .is_some_and(|count| *count > LISTED)
         };
         let depth = |path: &RelPath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
-        let deepest = omissions.iter().filter(|omission| many(omission)).map(|o| level(&o.path, depth)).max();
-        let Some(deepest) = deepest.filter(|deepest| *deepest > 0) else { break };
+        let sums = omissions.iter().filter(|omission| many(omission) && omission.path != RelPath::from(TOP));
+        let Some(deepest) = sums.map(|omission| level(&omission.path, depth)).max() else { break };
         let mut out: BTreeMap<(RelPath, OmissionReason, Option<String>), Omission> = BTreeMap::new();
         for mut omission in omissions {
-            if many(&omission) && level(&omission.path, depth) == deepest {
+            if many(&omission)
+                && omission.path != RelPath::from(TOP)
+                && level(&omission.path, depth) == deepest
+            {
                 omission.count = Some(omission.count.unwrap_or(1));
                 omission.path = directory(&omission.path);
             }
@@ -92,7 +99,7 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
         }
         omissions = out.into_values().collect();
     }
-    omissions.sort_by(|a, b| a.path.cmp(&b.path));
+    omissions.sort_by(|a, b| a.order().cmp(&b.order()));
     omissions
 }
 
@@ -104,8 +111,10 @@ fn level(path: &RelPath, depth: impl Fn(&RelPath) -> usize) -> usize {
 /// The directory of a path, with its slash.
 fn directory(path: &RelPath) -> RelPath {
     let bytes = path.as_bytes().strip_suffix(b"/").unwrap_or(path.as_bytes());
-    let end = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    RelPath::new(bytes.get(..end).unwrap_or_default())
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => RelPath::new(bytes.get(..=slash).unwrap_or_default()),
+        None => TOP.into(),
+    }
 }
 
 #[cfg(test)]
@@ -138,8 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn many_files_at_the_root_stay_listed_because_there_is_no_directory_to_name() {
+    fn many_files_at_the_root_are_summed_up_as_the_root() {
         let list: Vec<_> = (0..1_500).map(|n| omitted(&format!("{n:04}"), 1)).collect();
-        assert_eq!(aggregate(list).len(), 1_500);
+        let sum = aggregate(list);
+        assert_eq!((sum.len(), &sum[0].path, sum[0].count), (1, &RelPath::from("./"), Some(1_500)));
+    }
+
+    #[test]
+    fn one_directory_may_be_summed_up_for_several_reasons() {
+        let mut list: Vec<_> = (0..3_000).map(|n| omitted(&format!("d/{n:04}"), 1)).collect();
+        for omission in list.iter_mut().step_by(2) {
+            omission.reason = OmissionReason::Unreadable;
+        }
+        let sum = aggregate(list);
+        assert_eq!(
+            sum.iter().map(|o| (o.path.to_string(), o.count)).collect::<Vec<_>>(),
+            [("d/".to_owned(), Some(1_500)), ("d/".to_owned(), Some(1_500)),]
+        );
+        assert!(sum[0].reason.as_str() < sum[1].reason.as_str());
     }
 }

@@ -154,12 +154,14 @@ pub enum PlannedChange {
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let patterns = limits::patterns(&options.exclude)?;
-    for attempt in 0..=RETRIES {
+    let (mut attempt, mut tight) = (0, false);
+    loop {
         let mut run = Run {
             options,
             deadline,
             patterns: patterns.as_ref(),
             spool: Spool::new(options.spool_memory),
+            tight,
             entries: 0,
             bytes: 0,
             moved: false,
@@ -170,7 +172,13 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             run.repository(&repo.root, repo.name.clone(), &mut repos)?;
         }
         let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if run.bytes > options.max_total_bytes && !tight {
+            // What is known only after reading (committed versions) went over the limit.
+            tight = true;
+            continue;
+        }
         if run.moved && attempt < RETRIES && !expired {
+            attempt += 1;
             continue;
         }
         repos.sort_by(|a, b| a.name.cmp(&b.name));
@@ -183,8 +191,6 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         };
         return run.spool.finish(manifest);
     }
-    // The last round of the loop always returns.
-    Err(Error::Cancelled)
 }
 
 /// Lists what [`capture`] would carry, with sizes, without reading any content: for consent. A file whose stat
@@ -254,9 +260,11 @@ struct Run<'a> {
     deadline: Option<Instant>,
     patterns: Option<&'a Patterns>,
     spool: Spool,
+    /// The limit for the whole snapshot may be reached, so what fits is decided in order.
+    tight: bool,
     /// Entries so far, in all repositories.
     entries: u64,
-    /// Bytes of work-tree content so far.
+    /// Bytes of content so far, all layers together.
     bytes: u64,
     /// HEAD or an index changed meanwhile.
     moved: bool,
@@ -348,7 +356,7 @@ impl Run<'_> {
         let git_dirs = [repo.git_dir().to_owned(), repo.common_dir().to_owned()];
         let root = Root::open(repo.root(), &git_dirs)?;
         let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
-        let tight = most > self.options.max_total_bytes;
+        let tight = self.tight || most > self.options.max_total_bytes;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
         // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
         let threads = if tight { 1 } else { cores.min(candidates.len() / BATCH + 1) };
@@ -356,9 +364,11 @@ impl Run<'_> {
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let shared = &*self;
         let work = || -> Result<(Vec<(usize, Outcome)>, u64, bool), Stop> {
-            let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options);
-            let (mut out, mut bytes, mut cut) = (Vec::new(), shared.bytes, false);
-            let mut turn = 0..0;
+            let left =
+                if tight { shared.options.max_total_bytes.saturating_sub(shared.bytes) } else { u64::MAX };
+            let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options, left);
+            let (mut out, mut cut) = (Vec::new(), false);
+            let (mut turn, mut counted) = (0..0, 0);
             loop {
                 if turn.is_empty() {
                     // A few neighbours at a time, because they are mostly in one directory.
@@ -366,7 +376,7 @@ impl Run<'_> {
                     turn = start..start.saturating_add(BATCH);
                 }
                 let Some(at) = turn.next() else { continue };
-                let Some(candidate) = candidates.get(at) else { return Ok((out, bytes, cut)) };
+                let Some(candidate) = candidates.get(at) else { return Ok((out, reader.added, cut)) };
                 let expired = shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
                 let outcome = if let Some(omission) = limits::excluded(candidate, shared.patterns) {
                     Outcome::Omission(omission)
@@ -374,17 +384,14 @@ impl Run<'_> {
                     cut = true;
                     Outcome::Omission(omission(candidate, OmissionReason::Deadline, None, None))
                 } else {
-                    let budget = tight.then(|| shared.options.max_total_bytes.saturating_sub(bytes));
-                    reader.read(candidate, budget)?
+                    reader.read(candidate)?
                 };
-                let size = match &outcome {
-                    Outcome::Entry(entry) => {
-                        entry.worktree.as_ref().filter(|s| s.blob.is_some()).map_or(0, |s| s.size)
-                    }
-                    _ => 0,
-                };
-                bytes = bytes.saturating_add(size);
-                meter.lock().unwrap_or_else(PoisonError::into_inner).step(1, size, Some(&candidate.path))?;
+                let bytes = std::mem::replace(&mut counted, reader.added);
+                meter.lock().unwrap_or_else(PoisonError::into_inner).step(
+                    1,
+                    reader.added - bytes,
+                    Some(&candidate.path),
+                )?;
                 out.push((at, outcome));
             }
         };
@@ -400,11 +407,10 @@ impl Run<'_> {
             })?
         };
         drop(meter);
-        let start = self.bytes;
         let mut outcomes = Vec::with_capacity(candidates.len());
         for (out, bytes, cut) in &mut found {
             outcomes.append(out);
-            self.bytes += *bytes - start;
+            self.bytes = self.bytes.saturating_add(*bytes);
             self.cut |= *cut;
         }
         outcomes.sort_unstable_by_key(|(at, _)| *at);

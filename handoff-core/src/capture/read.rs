@@ -33,6 +33,10 @@ pub(super) struct Reader<'a> {
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
     last_parent: Option<(Vec<u8>, Dir)>,
+    /// Bytes of content that may still be added.
+    left: u64,
+    /// Bytes of content added so far, all layers together.
+    pub added: u64,
 }
 
 /// Why reading stops: the trouble of this repository, or of the capture as a whole.
@@ -76,14 +80,15 @@ impl<'a> Reader<'a> {
         root: &'a Root,
         spool: &'a Spool,
         options: &'a CaptureOptions,
+        left: u64,
     ) -> Self {
-        Self { repo, index, root, spool, options, blobs: repo.blobs(), normaliser: None, last_parent: None }
+        let blobs = repo.blobs();
+        Self { repo, index, root, spool, options, blobs, normaliser: None, last_parent: None, left, added: 0 }
     }
 
-    /// Reads `candidate`. With `budget`, content beyond that many bytes is omitted.
-    ///
-    pub fn read(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<Outcome, Stop> {
-        let on_disk = self.on_disk(candidate, budget)?;
+    /// Reads `candidate`. Content that no longer fits is left out.
+    pub fn read(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
+        let on_disk = self.on_disk(candidate)?;
         let (worktree, notes) = match on_disk {
             OnDisk::Absent
                 if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
@@ -106,7 +111,24 @@ impl<'a> Reader<'a> {
         self.entry(candidate, worktree, notes).map(|entry| Outcome::Entry(Box::new(entry)))
     }
 
-    fn entry(&self, candidate: &Candidate, worktree: Option<FileState>, notes: Notes) -> Result<Entry, Stop> {
+    /// Adds content to the spool.
+    fn add(&mut self, content: &[u8]) -> Result<Digest, Stop> {
+        let digest = self.spool.add(content).map_err(Stop::Capture)?;
+        self.count(content.len() as u64);
+        Ok(digest)
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.added = self.added.saturating_add(bytes);
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    fn entry(
+        &mut self,
+        candidate: &Candidate,
+        worktree: Option<FileState>,
+        notes: Notes,
+    ) -> Result<Entry, Stop> {
         let item = candidate.index.as_ref();
         let staged = item.filter(|item| !item.intent_to_add).map(|item| &item.item);
         let bases = self.options.bases == super::Bases::Always;
@@ -145,23 +167,23 @@ impl<'a> Reader<'a> {
     }
 
     /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit.
-    fn stored(&self, item: &TreeItem, carry: bool) -> Result<FileState, Stop> {
+    fn stored(&mut self, item: &TreeItem, carry: bool) -> Result<FileState, Stop> {
         let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
         if item.mode == Mode::Gitlink {
             return Ok(state);
         }
         let size = self.blobs.size(&item.oid);
         state.size = size.unwrap_or(0);
-        if carry && size.is_some_and(|size| size <= self.options.max_file_bytes) {
+        if carry && size.is_some_and(|size| size <= self.options.max_file_bytes.min(self.left)) {
             // An object that cannot be read is a layer without content, not the end of the capture.
             if let Ok(Some(content)) = self.blobs.read(&item.oid) {
-                state.blob = Some(self.spool.add(&content).map_err(Stop::Capture)?);
+                state.blob = Some(self.add(&content)?);
             }
         }
         Ok(state)
     }
 
-    fn on_disk(&mut self, candidate: &Candidate, budget: Option<u64>) -> Result<OnDisk, Stop> {
+    fn on_disk(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         let omit = |reason| Ok(OnDisk::Omit { reason, rule: None, size: None });
         match &candidate.disk {
             Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
@@ -191,7 +213,7 @@ impl<'a> Reader<'a> {
                     },
                 };
                 match kind {
-                    Kind::File => self.file(candidate, &parent, budget),
+                    Kind::File => self.file(candidate, &parent),
                     Kind::Symlink => self.symlink(candidate, &parent),
                     Kind::Dir => Ok(OnDisk::Absent),
                     Kind::Special => omit(OmissionReason::SpecialFile),
@@ -214,7 +236,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing is there: a deletion, unless the path is not meant to be checked out.
-    fn absent(&self, candidate: &Candidate) -> Result<OnDisk, Stop> {
+    fn absent(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         match &candidate.index {
             Some(IndexItem { skip_worktree: true, item, .. }) => {
                 let state = self.stored(item, candidate.head.as_ref() != Some(item))?;
@@ -244,7 +266,7 @@ impl<'a> Reader<'a> {
             Ok(target) => {
                 let mut state = file_state(Mode::Symlink, self.repo.blob_oid(&target), target.len() as u64);
                 if !self.is_as_committed(candidate, &state) {
-                    state.blob = Some(self.spool.add(&target).map_err(Stop::Capture)?);
+                    state.blob = Some(self.add(&target)?);
                 }
                 Ok(OnDisk::State { state, notes: Notes { verbatim: true, ..Notes::default() } })
             }
@@ -259,7 +281,7 @@ impl<'a> Reader<'a> {
         candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
     }
 
-    fn file(&mut self, candidate: &Candidate, parent: &Dir, budget: Option<u64>) -> Result<OnDisk, Stop> {
+    fn file(&mut self, candidate: &Candidate, parent: &Dir) -> Result<OnDisk, Stop> {
         let mut attempt = 0;
         loop {
             let mut file = match parent.open_file(candidate.path.name()) {
@@ -271,7 +293,7 @@ impl<'a> Reader<'a> {
                 Err(why) => return Ok(unreadable(&why)),
             };
             let over_limit = before.size > self.options.max_file_bytes;
-            let over_budget = budget.is_some_and(|budget| before.size > budget);
+            let over_budget = before.size > self.left;
             if over_limit || over_budget {
                 return self.too_large(candidate, file, before, over_limit);
             }
@@ -409,7 +431,7 @@ impl<'a> Reader<'a> {
             state.oid = candidate.index.as_ref().map(|item| item.item.oid);
         }
         if !self.is_as_committed(candidate, &state) {
-            state.blob = Some(self.spool.add(&content).map_err(|why| ReadError::Fatal(Stop::Capture(why)))?);
+            state.blob = Some(self.add(&content).map_err(ReadError::Fatal)?);
         }
         let notes = Notes { raw: normalised.raw, unstable: false, verbatim: normalised.changed.is_none() };
         Ok((state, notes))
@@ -454,6 +476,7 @@ impl<'a> Reader<'a> {
                 };
             state.blob = Some(blob);
             state.size = size;
+            self.count(size);
         }
         Ok((state, Notes { raw, unstable: false, verbatim: oid.is_some() }))
     }

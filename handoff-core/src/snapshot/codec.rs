@@ -2,6 +2,7 @@
 //! one form, so its SHA-256 names the snapshot; a text in any other form is refused.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
@@ -110,7 +111,7 @@ impl Manifest {
         ascending(self.repos.iter().map(|repo| &repo.name), "repository")?;
         for repo in &self.repos {
             ascending(repo.entries.iter().map(|entry| &entry.path), "entry")?;
-            ascending(repo.omissions.iter().map(|omission| &omission.path), "omission")?;
+            check_omissions(repo)?;
             check_paths(repo)?;
         }
         self.states()
@@ -165,10 +166,10 @@ fn ascending<T: Ord + std::fmt::Display>(items: impl Iterator<Item = T>, what: &
     let mut last: Option<T> = None;
     for item in items {
         match last.as_ref().map(|last| last.cmp(&item)) {
-            Some(std::cmp::Ordering::Equal) => {
+            Some(Ordering::Equal) => {
                 return Err(Error::format(MANIFEST, format!("{what} {} occurs twice", Short(&item))));
             }
-            Some(std::cmp::Ordering::Greater) => {
+            Some(Ordering::Greater) => {
                 return Err(Error::format(MANIFEST, format!("{what} {} is out of order", Short(&item))));
             }
             _ => last = Some(item),
@@ -185,6 +186,20 @@ impl<T: std::fmt::Display> std::fmt::Display for Short<'_, T> {
         let text = self.0.to_string();
         text.chars().take(200).try_for_each(|c| write!(f, "{}", c.escape_debug()))
     }
+}
+
+/// Omissions stand in order of path; only a directory may stand there more than once, for different reasons.
+fn check_omissions(repo: &RepoManifest) -> Result<(), Error> {
+    for (a, b) in repo.omissions.iter().zip(repo.omissions.iter().skip(1)) {
+        let fault = match a.order().cmp(&b.order()) {
+            _ if a.path == b.path && !a.path.as_bytes().ends_with(b"/") => "occurs twice",
+            Ordering::Less => continue,
+            Ordering::Equal => "occurs twice",
+            Ordering::Greater => "is out of order",
+        };
+        return Err(Error::format(MANIFEST, format!("omission {} {fault}", Short(&b.path))));
+    }
+    Ok(())
 }
 
 /// No path is both an entry and an omission, and no entry has more stages than git has.

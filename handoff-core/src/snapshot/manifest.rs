@@ -356,6 +356,13 @@ pub struct Omission {
     pub extra: Extra,
 }
 
+impl Omission {
+    /// What omissions are sorted by: path, reason, rule, each as it is written.
+    pub(crate) fn order(&self) -> (&RelPath, &str, Option<&str>) {
+        (&self.path, self.reason.as_str(), self.rule.as_deref())
+    }
+}
+
 names! {
     /// Why a changed path is not carried.
     OmissionReason {

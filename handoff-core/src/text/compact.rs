@@ -54,10 +54,10 @@ fn settle(file: &mut Side<'_>, other: &[bool], facing: &mut Range<usize>, rest: 
             step_up(other, facing);
         }
         earliest_end = file.group.end;
-        aligned = !facing.is_empty();
+        aligned = !Range::is_empty(facing);
         while file.down() {
             step_down(other, facing);
-            aligned |= !facing.is_empty();
+            aligned |= !Range::is_empty(facing);
         }
         if file.group.len() == size {
             break;
@@ -67,7 +67,7 @@ fn settle(file: &mut Side<'_>, other: &[bool], facing: &mut Range<usize>, rest: 
         return;
     }
     if aligned {
-        while facing.is_empty() && file.up() {
+        while Range::is_empty(facing) && file.up() {
             step_up(other, facing);
         }
     } else {

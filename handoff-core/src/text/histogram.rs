@@ -9,15 +9,11 @@
 
 use std::ops::Range;
 
-use super::diff::Changes;
+use super::diff::{Budget, Changes};
 use super::myers;
 
 /// Occurrences of a line in the old region above which it cannot anchor a split.
 const CHAIN_LIMIT: u32 = 64;
-
-/// Steps per input line, plus a constant, after which what remains is reported as replaced.
-const STEPS_PER_LINE: u64 = 1_000;
-const FREE_STEPS: u64 = 400_000_000;
 
 /// No line: ends a chain of occurrences.
 const NONE: u32 = u32::MAX;
@@ -37,26 +33,25 @@ enum Split {
 }
 
 /// Marks in `changes` the lines that differ between `old` and `new`. `lines` is one more than the largest line id.
-pub(super) fn diff(old: &[u32], new: &[u32], lines: usize, changes: &mut Changes) {
+pub(super) fn diff(old: &[u32], new: &[u32], lines: usize, budget: &mut Budget, changes: &mut Changes) {
     let mut search = Search {
         old,
         new,
         first: vec![NONE; lines],
         count: vec![0; lines],
         next: vec![NONE; old.len()],
-        steps: 0,
+        budget,
     };
-    let budget = FREE_STEPS + STEPS_PER_LINE * (old.len() as u64 + new.len() as u64);
     // The regions are independent of each other, so their order is free; a stack of our own cannot overflow.
     let mut pending = vec![(0..old.len(), 0..new.len())];
     while let Some((in_old, in_new)) = pending.pop() {
-        if in_old.is_empty() || in_new.is_empty() || search.steps > budget {
+        if in_old.is_empty() || in_new.is_empty() || search.budget.is_spent() {
             changes.mark(in_old, in_new);
             continue;
         }
         match search.split(in_old.clone(), in_new.clone()) {
             Split::NothingCommon => changes.mark(in_old, in_new),
-            Split::OnlyFrequent => myers::diff(old, new, in_old, in_new, lines, changes),
+            Split::OnlyFrequent => myers::diff(old, new, in_old, in_new, lines, search.budget, changes),
             Split::At(block) => {
                 pending.push((block.old + block.len..in_old.end, block.new + block.len..in_new.end));
                 pending.push((in_old.start..block.old, in_new.start..block.new));
@@ -73,7 +68,7 @@ struct Search<'a> {
     count: Vec<u32>,
     /// Per old line: the next occurrence of the same line in the old region.
     next: Vec<u32>,
-    steps: u64,
+    budget: &'a mut Budget,
 }
 
 impl Search<'_> {
@@ -89,7 +84,7 @@ impl Search<'_> {
             self.first[line as usize] = NONE;
             self.count[line as usize] = 0;
         }
-        self.steps += (in_old.len() + in_new.len()) as u64;
+        self.budget.spend((in_old.len() + in_new.len()) as u64);
         found
     }
 
@@ -112,7 +107,7 @@ impl Search<'_> {
             while at_old != NONE {
                 let (block, rarity) = self.extend(at_old as usize, at_new, in_old, in_new, occurrences);
                 resume = resume.max(block.new + block.len);
-                self.steps += block.len as u64;
+                self.budget.spend(block.len as u64);
                 // The next occurrence worth trying is one outside the block just seen.
                 let block_end = block.old + block.len;
                 if best.len < block.len || rarity < rarest {

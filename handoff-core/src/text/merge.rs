@@ -40,8 +40,8 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], labels: Labels<'_>)
     if base == ours {
         return Merged::Clean(theirs.to_vec());
     }
-    let mut lines = Lines::new(base.len() + ours.len() + theirs.len());
-    let (base, ours, theirs) = (lines.file(base), lines.file(ours), lines.file(theirs));
+    let (mut lines, base) = Lines::new(base);
+    let (ours, theirs) = (lines.file(ours, &base), lines.file(theirs, &base));
     let our_hunks = hunks(&base.ids, &ours.ids, lines.distinct(), &mut Lowest);
     let their_hunks = hunks(&base.ids, &theirs.ids, lines.distinct(), &mut Lowest);
     let mut regions = regions(&our_hunks, &their_hunks, &ours.ids, &theirs.ids);
@@ -178,13 +178,13 @@ impl Files<'_> {
                 Pick::Theirs => self.theirs.copy(region.theirs.clone(), &mut out),
                 Pick::Conflict => {
                     let end: &[u8] = if self.ends_in_cr_lf(region) { b"\r\n" } else { b"\n" };
-                    marker(b'<', labels.ours, end, &mut out);
+                    marker(b'<', Some(labels.ours), end, &mut out);
                     self.ours.copy_terminated(region.ours.clone(), end, &mut out);
-                    marker(b'|', labels.base, end, &mut out);
+                    marker(b'|', Some(labels.base), end, &mut out);
                     self.base.copy_terminated(region.base.clone(), end, &mut out);
-                    marker(b'=', "", end, &mut out);
+                    marker(b'=', None, end, &mut out);
                     self.theirs.copy_terminated(region.theirs.clone(), end, &mut out);
-                    marker(b'>', labels.theirs, end, &mut out);
+                    marker(b'>', Some(labels.theirs), end, &mut out);
                 }
             }
             done = region.ours.end;
@@ -202,9 +202,9 @@ impl Files<'_> {
     }
 }
 
-fn marker(sign: u8, label: &str, end: &[u8], out: &mut Vec<u8>) {
+fn marker(sign: u8, label: Option<&str>, end: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[sign; MARKER]);
-    if !label.is_empty() {
+    if let Some(label) = label {
         out.push(b' ');
         out.extend_from_slice(label.as_bytes());
     }

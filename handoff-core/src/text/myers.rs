@@ -1,13 +1,13 @@
 //! The fallback where every common line is too frequent for the histogram: Myers' linear-space diff
-//! (E. W. Myers, "An O(ND) Difference Algorithm and its Variations", 1986) with the two heuristics of GNU diff
-//! that git shares and `imara-diff` documents: lines that cannot or hardly match are set aside first, and
-//! an expensive search for the middle of a path is cut short.
+//! (E. W. Myers, "An O(ND) Difference Algorithm and its Variations", 1986) with the two heuristics that GNU diff
+//! introduced and the crate `imara-diff` documents: lines that cannot or hardly match are set aside first, and an
+//! expensive search for the middle of a path is cut short.
 
 #![expect(clippy::indexing_slicing, reason = "positions come from loops bounded by the slices they index")]
 
 use std::ops::Range;
 
-use super::diff::Changes;
+use super::diff::{Budget, Changes};
 
 /// The search may stop early only above this cost, and must at the largest of it and the diagonals' square root.
 const MIN_COST_LIMIT: i64 = 256;
@@ -27,6 +27,7 @@ pub(super) fn diff(
     in_old: Range<usize>,
     in_new: Range<usize>,
     lines: usize,
+    budget: &mut Budget,
     changes: &mut Changes,
 ) {
     let (old, new) = (&old[in_old.clone()], &new[in_new.clone()]);
@@ -42,10 +43,10 @@ pub(super) fn diff(
         let (head, tail) = common_edges(&old.lines[a.clone()], &new.lines[b.clone()]);
         a = a.start + head..a.end - tail;
         b = b.start + head..b.end - tail;
-        let split = if a.is_empty() || b.is_empty() {
+        let split = if a.is_empty() || b.is_empty() || budget.is_spent() {
             None
         } else {
-            search.split(&old.lines[a.clone()], &new.lines[b.clone()], minimal)
+            search.split(&old.lines[a.clone()], &new.lines[b.clone()], minimal, budget)
         };
         match split {
             None => {
@@ -219,16 +220,17 @@ impl Search {
     }
 
     /// A point on a shortest, or at high cost merely good, path through the box. Neither side is empty and their
-    /// first lines and their last lines differ. `None` if no point parts the box.
-    fn split(&mut self, old: &[u32], new: &[u32], minimal: bool) -> Option<Split> {
+    /// first lines and their last lines differ. `None` if no point parts the box or the budget is spent.
+    fn split(&mut self, old: &[u32], new: &[u32], minimal: bool, budget: &mut Budget) -> Option<Split> {
         let (width, height) = (old.len() as i64, new.len() as i64);
         let odd = (width - height) % 2 != 0;
         self.forward.restart(height + 1, 0, 0);
         self.backward.restart(height + 1, width - height, width);
-        let mut cost = 0;
+        let mut cost: i64 = 0;
         loop {
             cost += 1;
             let mut stretch = false;
+            let mut steps: i64 = 0;
             self.forward.widen(-height, width, -1);
             for diagonal in self.forward.diagonals() {
                 let (below, above) = (self.forward.get(diagonal - 1), self.forward.get(diagonal + 1));
@@ -237,6 +239,7 @@ impl Search {
                 while x < width && x - diagonal < height && old[x as usize] == new[(x - diagonal) as usize] {
                     x += 1;
                 }
+                steps += x - from + 1;
                 stretch |= x - from > GOOD_STRETCH;
                 self.forward.set(diagonal, x);
                 if odd && self.backward.covers(diagonal) && self.backward.get(diagonal) <= x {
@@ -251,11 +254,16 @@ impl Search {
                 while x > 0 && x > diagonal && old[x as usize - 1] == new[(x - diagonal) as usize - 1] {
                     x -= 1;
                 }
+                steps += from - x + 1;
                 stretch |= from - x > GOOD_STRETCH;
                 self.backward.set(diagonal, x);
                 if !odd && self.forward.covers(diagonal) && x <= self.forward.get(diagonal) {
                     return part(x, x - diagonal, true, true, old, new);
                 }
+            }
+            budget.spend(steps.unsigned_abs());
+            if budget.is_spent() {
+                return None;
             }
             if minimal {
                 continue;

@@ -53,7 +53,9 @@ struct Tally {
     clean: usize,
     conflicts: usize,
     extra_conflicts: usize,
+    /// Conflicts whose text differs from git's.
     other_markers: usize,
+    /// Clean where git conflicts, or clean with other bytes.
     wrong: Vec<String>,
 }
 
@@ -61,6 +63,7 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
+/// Merges one generated triple both ways.
 fn compare(dir: &Path, seed: u64, tally: &Mutex<Tally>) {
     let (kind, [base, ours, theirs]) = cases::triple(&mut Rng::new(seed));
     for (name, content) in [("base", &base), ("ours", &ours), ("theirs", &theirs)] {
@@ -113,8 +116,30 @@ fn merges_as_git_merge_file_does() {
     let tally = tally.into_inner().unwrap();
     println!("{tally:?}");
     assert_eq!(tally.triples as u64, triples);
+    assert!(
+        tally.clean > tally.triples / 5 && tally.conflicts > tally.triples / 5,
+        "one-sided cases: {tally:?}"
+    );
     assert!(tally.wrong.is_empty(), "{:#?}", tally.wrong);
     assert_eq!(tally.extra_conflicts, 0, "conflicts where git is clean");
+    assert_eq!(tally.other_markers, 0, "conflicts marked otherwise than by git");
+}
+
+#[test]
+fn touching_hunks_conflict_and_equal_ones_agree() {
+    let merged =
+        |ours: &str, theirs: &str| merge(b"a\nb\nc\nd\n", ours.as_bytes(), theirs.as_bytes(), LABELS);
+    assert_eq!(merged("A\nb\nc\nd\n", "a\nb\nC\nd\n"), Merged::Clean(b"A\nb\nC\nd\n".to_vec()));
+    assert_eq!(merged("A\nb\nc\nD\n", "A\nb\nc\nd\n"), Merged::Clean(b"A\nb\nc\nD\n".to_vec()));
+    let text = b"<<<<<<< ours\nA\nb\n||||||| base\na\nb\n=======\na\nB\n>>>>>>> theirs\nc\nd\n".to_vec();
+    assert_eq!(merged("A\nb\nc\nd\n", "a\nB\nc\nd\n"), Merged::Conflict { text, conflicts: 1 });
+}
+
+#[test]
+fn markers_end_as_the_lines_around_them() {
+    let merged = merge(b"a\r\nb\r\n", b"a\r\nc\r\n", b"a\r\nd", LABELS);
+    let text = b"a\r\n<<<<<<< ours\r\nc\r\n||||||| base\r\nb\r\n=======\r\nd\r\n>>>>>>> theirs\r\n".to_vec();
+    assert_eq!(merged, Merged::Conflict { text, conflicts: 1 });
 }
 
 /// The hunks of `git diff --no-index`, without the function names git adds to their headers.
@@ -153,11 +178,10 @@ fn prints_the_hunks_git_diff_prints() {
         let mine = unified(&old, &new, context);
         let gits = git_hunks(dir.path(), context);
         if mine != gits {
-            other.push(format!("{kind:?} -U{context}"));
+            other.push(format!("seed {seed} ({kind:?}, -U{context})"));
         }
     }
-    other.sort();
-    assert!(other.is_empty(), "{} {other:?}", other.len());
+    assert!(other.is_empty(), "{} differ: {other:?}", other.len());
 }
 
 /// The similarity git reports when `old` is renamed to `new`; `None` where it sees no rename.
@@ -244,4 +268,30 @@ fn printed_hunks_apply() {
         );
         assert!(std::fs::read(dir.path().join("file")).unwrap() == new, "seed {seed} ({kind:?})");
     }
+}
+
+#[test]
+fn a_spent_budget_replaces_what_remains() {
+    let (old, new) = ([0, 1, 2, 3, 4], [0, 1, 5, 3, 4]);
+    let mut changes = diff::Changes { old: vec![false; 5], new: vec![false; 5] };
+    histogram::diff(&old, &new, 6, &mut diff::Budget::of(1), &mut changes);
+    // The first split has spent it: what lies before and after the block it found is replaced.
+    assert_eq!(changes.old.iter().filter(|changed| **changed).count(), 3);
+    assert_eq!(changes.new.iter().filter(|changed| **changed).count(), 3);
+    let mut changes = diff::Changes { old: vec![false; 5], new: vec![false; 5] };
+    myers::diff(&old, &new, 0..5, 0..5, 6, &mut diff::Budget::of(0), &mut changes);
+    assert_eq!(
+        (changes.old, changes.new),
+        (vec![false, false, true, false, false], vec![false, false, true, false, false])
+    );
+}
+
+#[test]
+fn binary_is_a_nul_near_the_beginning() {
+    let mut content = vec![b'x'; 8001];
+    content[8000] = 0;
+    assert!(!is_binary(&content));
+    content[7999] = 0;
+    assert!(is_binary(&content));
+    assert!(!is_binary(b""));
 }

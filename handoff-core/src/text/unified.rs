@@ -12,8 +12,8 @@ const NO_NEWLINE: &[u8] = b"\\ No newline at end of file\n";
 
 pub(super) fn unified(old: &[u8], new: &[u8], context: usize) -> Vec<u8> {
     let (old, new) = if context == 0 { without_tail(old, new) } else { (old, new) };
-    let mut lines = Lines::new(old.len() + new.len());
-    let (old, new) = (lines.file(old), lines.file(new));
+    let (mut lines, old) = Lines::new(old);
+    let new = lines.file(new, &old);
     let changes = hunks(&old.ids, &new.ids, lines.distinct(), &mut ByIndent { text: |id| lines.line(id) });
 
     let mut out = Vec::new();

@@ -70,6 +70,12 @@ pub struct Story {
     pub refreshed: bool,
     /// Whether the files were changed just now, within the index's own time stamp.
     pub racy: bool,
+    /// Whether git has looked at the target's files, too.
+    pub target_refreshed: bool,
+    /// Whether the apply waits for the disk.
+    pub durable: bool,
+    /// Whether everything is applied, and captured, once more.
+    pub again: bool,
 }
 
 /// Targets of symlinks. None leaves the work tree, wherever the link is; those that would are in the hostile tests.

@@ -7,7 +7,7 @@ use crate::apply::fail::{Died, arm, disarm};
 use crate::report::{FindingKind, Verdict};
 
 /// A pair whose apply takes every kind of step.
-fn pair() -> Pair {
+pub(super) fn pair() -> Pair {
     let pair =
         Pair::new(&[("mod.txt", "old\n"), ("gone/a.txt", "bye\n"), ("kind", "f\n"), ("same.txt", "s\n")]);
     let source = &pair.source;
@@ -140,4 +140,42 @@ fn a_torn_or_foreign_journal_is_handled_with_care() {
     let undone = undo(&pair.target.workspace(), &id, &Control::default()).unwrap();
     assert_eq!(undone.verdict, Verdict::Complete, "{undone}");
     assert_eq!(pair.target.status(), "");
+}
+
+#[test]
+fn death_with_the_journal_on_another_file_system_leaves_nothing_behind() {
+    for points in 0.. {
+        let Some((pair, elsewhere)) = super::rivals::apart() else { return };
+        let snapshot = pair.capture();
+        let (old, new) = (pair.target.files(), pair.source.files());
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
+            break;
+        };
+        let whole: Vec<String> =
+            pair.target.files().into_iter().filter(|line| !line.starts_with(".handoff-")).collect();
+        for line in &whole {
+            assert!(old.contains(line) || new.contains(line), "after {at}: {line}");
+        }
+        let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+        assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
+        pair.assert_same();
+        drop(elsewhere);
+    }
+}
+
+#[test]
+fn death_without_an_exchange_is_recovered_from() {
+    for points in 0.. {
+        let pair = pair();
+        let snapshot = pair.capture();
+        let (old, new) = (pair.target.files(), pair.source.files());
+        let died = crate::apply::fail::without_exchange(|| {
+            dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default())))
+        });
+        let Some(at) = died else { break };
+        assert_whole(&pair.target, &old, &new, at);
+        let report = pair.target.apply(&snapshot, &ApplyOptions::default());
+        assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
+        pair.assert_same();
+    }
 }
