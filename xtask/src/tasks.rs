@@ -82,7 +82,7 @@ pub fn fuzz() -> Done {
     seeds()?;
     let seconds = std::env::var("FUZZ_SECONDS").unwrap_or_else(|_| "60".to_owned());
     let mut phases = Phases::new();
-    for target in ["bundle", "manifest", "path"] {
+    for target in ["bundle", "manifest", "path", "policy"] {
         let mut command = Command::new("cargo");
         // The nightly compiler is chosen by name; the variable of the stable cargo that runs us would win over it.
         command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").current_dir(root());
@@ -101,8 +101,11 @@ pub fn fuzz() -> Done {
 pub fn torture() -> Done {
     tools::need(&[("git", "git"), ("strace", "strace")])?;
     let cases = std::env::var("HANDOFF_CASES").unwrap_or_else(|_| "5000".to_owned());
-    let mut command = cargo(&["test", "--locked", "-p", "handoff-core", "--tests", "--no-fail-fast"]);
+    let mut command =
+        cargo(&["test", "--locked", "-p", "handoff-core", "--lib", "--tests", "--no-fail-fast"]);
     command.env("HANDOFF_GIT", git::oracle()?).env("HANDOFF_KILL_ALL", "1").env("HANDOFF_CASES", cases);
+    // The long races are marked as ignored.
+    command.args(["--", "--include-ignored"]);
     run(&mut command)
 }
 
