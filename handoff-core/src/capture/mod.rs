@@ -254,6 +254,14 @@ fn failure(why: &Error, root: &Path) -> RepoFailure {
     RepoFailure { kind: why.kind().as_str().to_owned(), message, extra: Extra::new() }
 }
 
+/// What one thread has read.
+struct Share {
+    /// Outcomes with the position of their candidate.
+    out: Vec<(usize, Outcome)>,
+    bytes: u64,
+    cut: bool,
+}
+
 /// One attempt at a capture.
 struct Run<'a> {
     options: &'a CaptureOptions,
@@ -363,7 +371,7 @@ impl Run<'_> {
         let next = AtomicUsize::new(0);
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let shared = &*self;
-        let work = || -> Result<(Vec<(usize, Outcome)>, u64, bool), Stop> {
+        let work = || -> Result<Share, Stop> {
             let left =
                 if tight { shared.options.max_total_bytes.saturating_sub(shared.bytes) } else { u64::MAX };
             let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options, left);
@@ -376,7 +384,9 @@ impl Run<'_> {
                     turn = start..start.saturating_add(BATCH);
                 }
                 let Some(at) = turn.next() else { continue };
-                let Some(candidate) = candidates.get(at) else { return Ok((out, reader.added, cut)) };
+                let Some(candidate) = candidates.get(at) else {
+                    return Ok(Share { out, bytes: reader.added, cut });
+                };
                 let expired = shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
                 let outcome = if let Some(omission) = limits::excluded(candidate, shared.patterns) {
                     Outcome::Omission(omission)
@@ -408,10 +418,10 @@ impl Run<'_> {
         };
         drop(meter);
         let mut outcomes = Vec::with_capacity(candidates.len());
-        for (out, bytes, cut) in &mut found {
-            outcomes.append(out);
-            self.bytes = self.bytes.saturating_add(*bytes);
-            self.cut |= *cut;
+        for share in &mut found {
+            outcomes.append(&mut share.out);
+            self.bytes = self.bytes.saturating_add(share.bytes);
+            self.cut |= share.cut;
         }
         outcomes.sort_unstable_by_key(|(at, _)| *at);
         Ok(candidates

@@ -382,14 +382,14 @@ impl<'a> Reader<'a> {
             || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
         let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
         // Content that an encoding cannot express travels as it is, with the reason in `raw`.
-        let Ok(normalised) = normaliser.to_git(self.index, path, content) else {
+        let Ok(normalised) = normaliser.normalise(self.index, path, content) else {
             return Ok((Normalised { raw: Some("working-tree-encoding".into()), ..plain() }, None));
         };
         if !normalised.converts {
             return Ok((normalised, None));
         }
         let stored = normalised.changed.as_deref().unwrap_or(content);
-        let native = match normaliser.to_worktree(path, stored) {
+        let native = match normaliser.check_out(path, stored) {
             Ok(Some(checked_out)) => checked_out == content,
             Ok(None) => normalised.changed.is_none(),
             Err(_) => false,

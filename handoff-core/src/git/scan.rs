@@ -72,7 +72,6 @@ pub(crate) enum Found {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FoundStat {
     pub size: u64,
-    pub executable: bool,
 }
 
 impl Repo {
@@ -404,7 +403,7 @@ impl Worker<'_> {
             Err(rustix::io::Errno::NOENT) => return self.absent_entry(at),
             Err(why) => return self.push(Some(at), Found::Unreadable(why.into())),
         };
-        let found = FoundStat { size: stat.st_size as u64, executable: stat.st_mode & 0o100 != 0 };
+        let found = FoundStat { size: stat.st_size as u64 };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if entry.mode.is_submodule() => {
                 let present = self.shared.repo.root().join(super::os_path(&self.path)).join(".git");
@@ -502,7 +501,7 @@ impl Worker<'_> {
         }
         match rustix::fs::statat(dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
-                let found = FoundStat { size: stat.st_size as u64, executable: stat.st_mode & 0o100 != 0 };
+                let found = FoundStat { size: stat.st_size as u64 };
                 match FileType::from_raw_mode(stat.st_mode) {
                     FileType::RegularFile => self.push(None, Found::File(found)),
                     FileType::Symlink => self.push(None, Found::Symlink(found)),

@@ -106,6 +106,7 @@ impl Root {
     }
 
     /// The root itself.
+    #[cfg(test)]
     pub(crate) fn top(&self) -> &Dir {
         &self.top
     }
@@ -123,11 +124,6 @@ impl Root {
     /// outermost first, also when a later one fails.
     pub(crate) fn dir_create(&self, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<Dir, Refusal> {
         self.resolve(path, Absent::Make(made))
-    }
-
-    /// Whether `stat` is a directory that must not be entered, replaced or removed, whatever its name.
-    pub(crate) fn is_git_dir(&self, stat: &Stat) -> bool {
-        self.git_dirs.contains(&stat.identity())
     }
 
     fn resolve(&self, path: &[u8], mut absent: Absent<'_>) -> Result<Dir, Refusal> {

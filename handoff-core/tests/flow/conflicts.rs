@@ -250,7 +250,7 @@ fn markers_are_written_where_they_are_asked_for() {
             rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing or misplaced in:\n{text}"));
         rest = after;
     }
-    assert!(rest.starts_with(|c: char| c == ' ' || c == '\n') && rest.ends_with("line 29\n"));
+    assert!(rest.starts_with([' ', '\n']) && rest.ends_with("line 29\n"));
     let after = oracle::files(&scene.target.root);
     for path in ["binary", "type", "link-both", "gone-here", "edited-here"] {
         assert_eq!(

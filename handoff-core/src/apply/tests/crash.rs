@@ -145,7 +145,7 @@ fn a_torn_or_foreign_journal_is_handled_with_care() {
 #[test]
 fn death_with_the_journal_on_another_file_system_leaves_nothing_behind() {
     for points in 0.. {
-        let Some((pair, elsewhere)) = super::rivals::apart() else { return };
+        let Some((pair, elsewhere)) = rivals::apart() else { return };
         let snapshot = pair.capture();
         let (old, new) = (pair.target.files(), pair.source.files());
         let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default()))) else {
