@@ -1,0 +1,305 @@
+//! Reads one candidate: its content into the spool, and the entry that describes it. A path that turns out to
+//! be unchanged yields nothing.
+
+mod file;
+
+use std::io;
+
+use super::CaptureOptions;
+use super::scan::{Candidate, Disk};
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
+use crate::id::Oid;
+use crate::path::auto_run;
+use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
+use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage};
+
+/// What one thread needs to read candidates of one repository.
+pub(super) struct Reader<'a> {
+    pub repo: &'a Repo,
+    pub index: &'a Index,
+    pub root: &'a Root,
+    pub spool: &'a Spool,
+    pub options: &'a CaptureOptions,
+    blobs: Blobs,
+    /// Made when first needed: building attribute stacks costs as much as reading many files.
+    normaliser: Option<Normaliser>,
+    last_parent: Option<(Vec<u8>, Dir)>,
+    /// Bytes of content that may still be added.
+    left: u64,
+    /// Bytes of content added so far, all layers together.
+    pub added: u64,
+}
+
+/// Why reading stops: the trouble of this repository, or of the capture as a whole.
+pub(super) enum Stop {
+    Repository(Error),
+    Capture(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(why: Error) -> Self {
+        if matches!(why, Error::Cancelled) { Self::Capture(why) } else { Self::Repository(why) }
+    }
+}
+
+/// What became of a candidate.
+pub(super) enum Outcome {
+    Unchanged,
+    Entry(Box<Entry>),
+    Omission(Omission),
+}
+
+/// The work-tree layer of a candidate, read.
+enum OnDisk {
+    Absent,
+    State { state: FileState, notes: Notes },
+    Omit { reason: OmissionReason, rule: Option<String>, size: Option<u64> },
+}
+
+#[derive(Default)]
+struct Notes {
+    raw: Option<String>,
+    unstable: bool,
+    /// The content is in the spool and equals the stored form byte for byte.
+    verbatim: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(
+        repo: &'a Repo,
+        index: &'a Index,
+        root: &'a Root,
+        spool: &'a Spool,
+        options: &'a CaptureOptions,
+        left: u64,
+    ) -> Self {
+        let blobs = repo.blobs();
+        Self { repo, index, root, spool, options, blobs, normaliser: None, last_parent: None, left, added: 0 }
+    }
+
+    /// Reads `candidate`. Content that no longer fits is left out.
+    pub fn read(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
+        let on_disk = self.on_disk(candidate)?;
+        let (worktree, notes) = match on_disk {
+            OnDisk::Absent
+                if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
+            {
+                // New to git when it was found, and gone now.
+                return Ok(Outcome::Omission(omission(candidate, OmissionReason::Vanished, None, None)));
+            }
+            OnDisk::Absent => (None, Notes::default()),
+            OnDisk::State { state, notes } => (Some(state), notes),
+            OnDisk::Omit { reason, rule, size } => {
+                return Ok(Outcome::Omission(omission(candidate, reason, rule, size)));
+            }
+        };
+        let item = candidate.index.as_ref();
+        let staged = item.filter(|item| !item.intent_to_add).map(|item| &item.item);
+        let plain = candidate.stages.is_empty() && item.is_none_or(|item| !item.intent_to_add);
+        if plain && staged == candidate.head.as_ref() && same(worktree.as_ref(), staged) {
+            return Ok(Outcome::Unchanged);
+        }
+        self.entry(candidate, worktree, notes).map(|entry| Outcome::Entry(Box::new(entry)))
+    }
+
+    /// Adds content to the spool.
+    fn add(&mut self, content: &[u8]) -> Result<Digest, Stop> {
+        let digest = self.spool.add(content).map_err(Stop::Capture)?;
+        self.count(content.len() as u64);
+        Ok(digest)
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.added = self.added.saturating_add(bytes);
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    fn entry(
+        &mut self,
+        candidate: &Candidate,
+        worktree: Option<FileState>,
+        notes: Notes,
+    ) -> Result<Entry, Stop> {
+        let item = candidate.index.as_ref();
+        let staged = item.filter(|item| !item.intent_to_add).map(|item| &item.item);
+        let bases = self.options.bases == super::Bases::Always;
+        let head = match &candidate.head {
+            Some(head) => Some(self.stored(head, bases)?),
+            None => None,
+        };
+        let index = match staged {
+            Some(staged) if Some(staged) == candidate.head.as_ref() => Some(self.stored(staged, false)?),
+            Some(staged) => match &worktree {
+                // The work-tree layer already holds the same bytes.
+                Some(state) if notes.verbatim && state.oid == Some(staged.oid) => {
+                    Some(FileState { mode: staged.mode.clone(), eol: None, ..state.clone() })
+                }
+                _ => Some(self.stored(staged, true)?),
+            },
+            // Nothing is staged but the intent, and the mode that was noted with it.
+            None => item.map(|item| file_state(item.item.mode.clone(), Some(item.item.oid), 0)),
+        };
+        let mut stages = Vec::with_capacity(candidate.stages.len());
+        for (stage, item) in &candidate.stages {
+            stages.push(Stage { stage: *stage, state: self.stored(item, true)?, extra: Extra::new() });
+        }
+        let flags = EntryFlags {
+            assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
+            auto_run: auto_run(&candidate.path),
+            intent_to_add: item.is_some_and(|item| item.intent_to_add),
+            raw: notes.raw,
+            skip_worktree: item.is_some_and(|item| item.skip_worktree),
+            stages,
+            unstable: notes.unstable,
+            untracked: !candidate.is_tracked() && candidate.head.is_none(),
+            ..EntryFlags::default()
+        };
+        Ok(Entry { flags, head, index, path: candidate.path.clone(), worktree, extra: Extra::new() })
+    }
+
+    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit.
+    fn stored(&mut self, item: &TreeItem, carry: bool) -> Result<FileState, Stop> {
+        let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
+        if item.mode == Mode::Gitlink {
+            return Ok(state);
+        }
+        let size = self.blobs.size(&item.oid);
+        state.size = size.unwrap_or(0);
+        if carry && size.is_some_and(|size| size <= self.options.max_file_bytes.min(self.left)) {
+            // An object that cannot be read is a layer without content, not the end of the capture.
+            if let Ok(Some(content)) = self.blobs.read(&item.oid) {
+                state.blob = Some(self.add(&content)?);
+            }
+        }
+        Ok(state)
+    }
+
+    fn on_disk(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
+        let omit = |reason| Ok(OnDisk::Omit { reason, rule: None, size: None });
+        match &candidate.disk {
+            Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
+            Disk::Special => omit(OmissionReason::SpecialFile),
+            Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
+            Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {
+                self.file(candidate, Some(file))
+            }
+            Disk::Look | Disk::File(_) | Disk::Symlink(_) => {
+                let parent = match self.parent(candidate) {
+                    Ok(parent) => parent,
+                    Err(Refusal::Io(why)) => return Ok(unreadable(&why)),
+                    Err(Refusal::Missing | Refusal::ParentIsFile | Refusal::ParentIsSymlink) => {
+                        return self.absent(candidate);
+                    }
+                    Err(refusal) => {
+                        let rule = Some(refusal.reason().to_owned());
+                        return Ok(OnDisk::Omit { reason: OmissionReason::Unreadable, rule, size: None });
+                    }
+                };
+                // The walk has looked already; only what it did not look at is looked at now.
+                let kind = match &candidate.disk {
+                    Disk::File(_) => Kind::File,
+                    Disk::Symlink(_) => Kind::Symlink,
+                    _ => match parent.stat(candidate.path.name()) {
+                        Ok(None) => return self.absent(candidate),
+                        Ok(Some(stat)) => stat.kind,
+                        Err(why) => return Ok(unreadable(&why)),
+                    },
+                };
+                match kind {
+                    Kind::File => self.file(candidate, None),
+                    Kind::Symlink => self.symlink(candidate, &parent),
+                    Kind::Dir => Ok(OnDisk::Absent),
+                    Kind::Special => omit(OmissionReason::SpecialFile),
+                }
+            }
+        }
+    }
+
+    /// The directory of a candidate. Candidates come in order of path, so it is mostly the last one's.
+    fn parent(&mut self, candidate: &Candidate) -> Result<Dir, Refusal> {
+        let path = candidate.path.parent().unwrap_or_default();
+        match &self.last_parent {
+            Some((last, dir)) if last.as_slice() == path => Ok(dir.clone()),
+            _ => {
+                let dir = self.root.dir(path)?;
+                self.last_parent = Some((path.to_vec(), dir.clone()));
+                Ok(dir)
+            }
+        }
+    }
+
+    /// Nothing is there: a deletion, unless the path is not meant to be checked out.
+    fn absent(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
+        match &candidate.index {
+            Some(IndexItem { skip_worktree: true, item, .. }) => {
+                let state = self.stored(item, candidate.head.as_ref() != Some(item))?;
+                Ok(OnDisk::State { state, notes: Notes::default() })
+            }
+            _ => Ok(OnDisk::Absent),
+        }
+    }
+
+    fn submodule(&self, candidate: &Candidate, present: bool) -> OnDisk {
+        let staged = candidate.index.as_ref().map(|item| &item.item);
+        let state = |oid| OnDisk::State { state: file_state(Mode::Gitlink, oid, 0), notes: Notes::default() };
+        // One that is not checked out is as it was committed, as far as git is concerned.
+        let untouched = staged.map(|item| item.oid);
+        if !present {
+            return state(untouched);
+        }
+        let at = self.repo.root().join(os_path(candidate.path.as_bytes()));
+        match Repo::open_at(&at).and_then(|repo| repo.head()) {
+            Ok(head) => state(head.commit.or(untouched)),
+            Err(_) => state(untouched),
+        }
+    }
+
+    fn symlink(&mut self, candidate: &Candidate, parent: &Dir) -> Result<OnDisk, Stop> {
+        match parent.read_link(candidate.path.name()) {
+            Ok(target) => {
+                let mut state = file_state(Mode::Symlink, self.repo.blob_oid(&target), target.len() as u64);
+                if !self.is_as_committed(candidate, &state) {
+                    state.blob = Some(self.add(&target)?);
+                }
+                Ok(OnDisk::State { state, notes: Notes { verbatim: true, ..Notes::default() } })
+            }
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(OnDisk::Absent),
+            Err(why) => Ok(unreadable(&why)),
+        }
+    }
+
+    /// Whether all three layers are the same, so that no content needs to travel.
+    fn is_as_committed(&self, candidate: &Candidate, state: &FileState) -> bool {
+        let staged = candidate.index.as_ref().filter(|item| !item.intent_to_add).map(|item| &item.item);
+        candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
+    }
+}
+
+/// Whether the work-tree layer is what is staged.
+fn same(worktree: Option<&FileState>, staged: Option<&TreeItem>) -> bool {
+    match (worktree, staged) {
+        (None, None) => true,
+        (Some(state), Some(item)) => state.oid == Some(item.oid) && state.mode == item.mode,
+        _ => false,
+    }
+}
+
+fn file_state(mode: Mode, oid: Option<Oid>, size: u64) -> FileState {
+    FileState { blob: None::<Digest>, eol: None, mode, oid, size, extra: Extra::new() }
+}
+
+pub(super) fn omission(
+    candidate: &Candidate,
+    reason: OmissionReason,
+    rule: Option<String>,
+    size: Option<u64>,
+) -> Omission {
+    Omission { count: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
+}
+
+fn unreadable(why: &io::Error) -> OnDisk {
+    OnDisk::Omit { reason: OmissionReason::Unreadable, rule: Some(errno_name(why)), size: None }
+}
