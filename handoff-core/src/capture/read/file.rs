@@ -26,7 +26,7 @@ impl Reader<'_> {
                 Some(file) => file,
                 None => match self.open(candidate) {
                     Ok(file) => file,
-                    Err(found) => return Ok(found),
+                    Err(found) => return Ok(*found),
                 },
             };
             let before = match stamp(&file) {
@@ -62,13 +62,15 @@ impl Reader<'_> {
     }
 
     /// Opens the file the long way, or says what is there instead.
-    fn open(&mut self, candidate: &Candidate) -> Result<File, OnDisk> {
+    fn open(&mut self, candidate: &Candidate) -> Result<File, Box<OnDisk>> {
         let parent = match self.parent(candidate) {
             Ok(parent) => parent,
-            Err(Refusal::Io(why)) => return Err(unreadable(&why)),
-            Err(_) => return Err(OnDisk::Absent),
+            Err(Refusal::Io(why)) => return Err(Box::new(unreadable(&why))),
+            Err(_) => return Err(Box::new(OnDisk::Absent)),
         };
-        parent.open_file(candidate.path.name()).map_err(|why| self.not_a_file(candidate, &parent, &why))
+        parent
+            .open_file(candidate.path.name())
+            .map_err(|why| Box::new(self.not_a_file(candidate, &parent, &why)))
     }
 
     /// What was a file when the directory was listed and cannot be opened as one now.
