@@ -101,3 +101,40 @@ fn a_second_apply_at_the_same_time_is_told_to_wait() {
         assert!(error.to_string().contains(scene.target.root.to_str().unwrap()), "{error}");
     }
 }
+
+/// Git believes an entry's time stamp only where it is older than the index itself. Writing the index anew makes
+/// it young, so whoever does must not let an edit of the same second and size pass for unchanged from then on.
+#[test]
+fn an_edit_within_the_indexs_own_second_is_not_hidden_from_git() {
+    let scene = Scene::new(|base| {
+        base.write("edited.txt", "aaaa\n").write("staged.txt", "base\n");
+    });
+    let target = &scene.target;
+    let moment = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    let stamp = |path: std::path::PathBuf| {
+        fs::File::options().read(true).open(path).unwrap().set_modified(moment).unwrap();
+    };
+    // The change time cannot be set, so it is left out of it, as it is on systems that have none.
+    target.git(&["config", "core.trustctime", "false"]);
+    stamp(target.at("edited.txt"));
+    target.refresh();
+    target.write("edited.txt", "bbbb\n");
+    stamp(target.at("edited.txt"));
+    stamp(target.git_dir().join("index"));
+    let edited = |when: &str| {
+        let status = oracle::state(target).status;
+        let seen = status.iter().any(|line| line.starts_with(b"1 .M") && line.ends_with(b" edited.txt"));
+        assert!(seen, "{when}: git does not see the edit of edited.txt: {status:?}");
+    };
+    edited("before the apply");
+
+    scene.source.write("staged.txt", "staged\n");
+    scene.source.git(&["add", "-A"]);
+    let report = scene.apply();
+    assert_eq!(report.repos[0].staging.restored, 1);
+    edited("after the apply");
+    handoff_core::undo(&target.workspace(), &report.apply_id.unwrap(), &ApplyOptions::default().control)
+        .unwrap();
+    edited("after the undo");
+    assert_eq!(target.read("edited.txt"), b"bbbb\n");
+}
