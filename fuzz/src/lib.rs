@@ -1,14 +1,19 @@
 //! Bodies of the fuzz targets, as plain functions: stable Rust replays the committed seeds through them in every
 //! test run, and `cargo fuzz` drives the same functions with coverage. A panic is a finding.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use handoff_core::snapshot::Limits;
-use handoff_core::{Manifest, RelPath, Snapshot};
+use handoff_core::testing::snapshot_from_parts;
+use handoff_core::{ApplyOptions, Digest, Manifest, Outcome, RelPath, Snapshot, Workspace, preview};
 
 /// One target: its name, which is also the directory of its seeds, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] = &[("bundle", bundle), ("manifest", manifest), ("path", path)];
+pub const TARGETS: &[Target] =
+    &[("bundle", bundle), ("manifest", manifest), ("path", path), ("policy", policy)];
 
 /// A bundle from anywhere: refused with an error, or read, and then the same after being written again.
 pub fn bundle(data: &[u8]) {
@@ -64,4 +69,71 @@ pub fn path(data: &[u8]) {
     } else {
         assert_eq!(path.name(), path.as_bytes());
     }
+}
+
+/// A new file or symlink under a name of any bytes, the symlink's target after the first NUL: whatever the planner
+/// would write lies in the work tree and in no git directory.
+pub fn policy(data: &[u8]) {
+    planned(data);
+}
+
+/// What a preview says of the entry that `data` stands for; `None` where not even a snapshot can be made of it.
+pub fn planned(data: &[u8]) -> Option<Outcome> {
+    let (name, target) = match data.iter().position(|byte| *byte == 0) {
+        Some(at) => (data.get(..at).unwrap_or_default(), data.get(at + 1..)),
+        None => (data, None),
+    };
+    let content = target.unwrap_or(b"content");
+    let mode = if target.is_some() { "symlink" } else { "regular" };
+    let manifest = serde_json::json!({
+        "format": "handoff-snapshot/1",
+        "repos": [{
+            "entries": [{
+                "flags": {"untracked": true},
+                "path": RelPath::new(name),
+                "worktree": {"blob": Digest::of(content), "mode": mode, "size": content.len()},
+            }],
+            "head": {"branch": "main"},
+            "id": {},
+            "name": "app",
+        }],
+    });
+    let snapshot = snapshot_from_parts(manifest.to_string().as_bytes(), &[content]).ok()?;
+    let mut options = ApplyOptions::default();
+    options.map.insert("app".to_owned(), "handoff-fuzz-target".to_owned());
+    let report =
+        match Workspace::new([target_repository()]).and_then(|there| preview(&snapshot, &there, &options)) {
+            Ok(report) => report,
+            Err(why) => panic!("a bad entry must be a line of the report, not an error: {why}"),
+        };
+    let files: Vec<_> = report.files().map(|(_, file)| file).collect();
+    assert_eq!(files.len(), 1, "one entry, {} lines in the report", files.len());
+    let written = files.iter().filter(|file| matches!(file.outcome, Outcome::Applied | Outcome::Merged));
+    for file in written {
+        let path = file.at.as_ref().unwrap_or(&file.path).as_bytes();
+        for part in path.split(|byte| *byte == b'/') {
+            assert!(!matches!(part, b"" | b"." | b".."), "would write {path:?}");
+            assert!(!part.eq_ignore_ascii_case(b".git"), "would write {path:?}");
+        }
+        if mode == "symlink" {
+            assert!(!content.starts_with(b"/"), "would link out of the work tree");
+        }
+    }
+    files.first().map(|file| file.outcome.clone())
+}
+
+/// A repository without commits, the same in every run, which is only looked at.
+fn target_repository() -> &'static PathBuf {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let root = std::env::temp_dir().join("handoff-fuzz-target");
+        let git = root.join(".git");
+        let made =
+            ["objects", "refs/heads"].iter().try_for_each(|dir| std::fs::create_dir_all(git.join(dir)));
+        let made = made.and_then(|()| std::fs::write(git.join("HEAD"), "ref: refs/heads/main\n"));
+        let made =
+            made.and_then(|()| std::fs::write(git.join("config"), "[core]\n\trepositoryFormatVersion = 0\n"));
+        assert!(made.is_ok(), "no place for a repository: {made:?}");
+        root
+    })
 }

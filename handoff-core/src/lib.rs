@@ -1,4 +1,72 @@
-//! Move an AI agent's uncommitted work between machines.
+//! Move an AI agent's uncommitted work between machines without losing a byte of it.
+//!
+//! An agent's work is in files that nobody has committed yet. This crate takes the uncommitted state of one or
+//! more git checkouts as an immutable [`Snapshot`], carries it in one file, and applies it to other checkouts
+//! that may have moved on meanwhile, with a report on every path.
+//!
+//! Two promises govern every decision:
+//!
+//! 1. **Nothing is lost silently.** Every changed path is an [`Entry`](snapshot::Entry) of the snapshot, or an
+//!    [`Omission`](snapshot::Omission) with the reason, and ends exactly once in the [`ApplyReport`].
+//! 2. **Status is what is on disk.** A path is called applied only after the bytes at the target were hashed
+//!    again. No status is parsed from another tool's prose.
+//!
+//! # In one breath
+//!
+//! ```
+//! use handoff_core::{ApplyOptions, CaptureOptions, Control, Snapshot, Verdict, Workspace};
+//! use handoff_core::{apply, capture, undo};
+//! # let dir = tempfile::tempdir()?;
+//! # let git = |args: &[&str]| {
+//! #     let status = std::process::Command::new("git").args(args).current_dir(dir.path())
+//! #         .args([] as [&str; 0]).status().expect("git runs");
+//! #     assert!(status.success());
+//! # };
+//! # git(&["init", "-q", "laptop"]);
+//! # std::fs::write(dir.path().join("laptop/a.txt"), "one\n")?;
+//! # git(&["-C", "laptop", "add", "a.txt"]);
+//! # git(&["-C", "laptop", "-c", "user.name=n", "-c", "user.email=e@example.invalid", "commit", "-q", "-m", "first"]);
+//! # git(&["clone", "-q", "laptop", "cloud"]);
+//! # std::fs::write(dir.path().join("laptop/a.txt"), "one\ntwo\n")?;
+//! # let (laptop, cloud, file) = (dir.path().join("laptop"), dir.path().join("cloud"), dir.path().join("work.handoff"));
+//!
+//! // On one machine: everything uncommitted, into one file. Nothing in the checkout is touched.
+//! let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;
+//! snapshot.save(&file)?;
+//!
+//! // On another: applied, with a report on each path.
+//! let there = Workspace::new([&cloud])?;
+//! let report = apply(&Snapshot::open(&file)?, &there, &ApplyOptions::default())?;
+//! assert_eq!(report.verdict, Verdict::Complete);
+//! println!("{report}");
+//!
+//! // Not what was wanted: back as it was.
+//! let id = report.apply_id.expect("something was written");
+//! undo(&there, &id, &Control::default())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The way through
+//!
+//! - [`Workspace`] names the checkouts that belong together.
+//! - [`plan`] lists what would travel, with sizes, before any content is read: for consent.
+//! - [`capture`] takes it. Limits, exclusions, deadline, progress and cancellation are in [`CaptureOptions`].
+//! - [`Snapshot`] is the result: [`entries`](Snapshot::entries), [`omissions`](Snapshot::omissions),
+//!   [`read`](Snapshot::read), [`diff`](Snapshot::diff), [`save`](Snapshot::save), [`open`](Snapshot::open).
+//! - [`preview`] says what an apply would do, without writing; [`apply`] does it. Both share one planner.
+//!   [`ApplyOptions`] decides about conflicts, staged state and durability.
+//! - [`ApplyReport`] is the truth about it: [`Display`](std::fmt::Display) is a bounded text that an agent can act
+//!   on, its JSON form is complete.
+//! - [`undo`] puts back what an apply replaced, where it was not edited since.
+//!
+//! # What `Err` means
+//!
+//! [`Error`] means that nothing could be done. Trouble with one path, repository or blob is data in the snapshot
+//! or report, and the rest goes on. [`ErrorKind`] is a stable name for each kind of error.
+//!
+//! # Essays
+//!
+//! The [`docs`] module holds the guide, the file format and the limits, as they are in the repository.
 
 mod apply;
 mod capture;
@@ -27,3 +95,18 @@ pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
 pub use snapshot::{Manifest, Snapshot};
 pub use workspace::{Workspace, WorkspaceRepo};
+
+/// Long texts, versioned with the code they describe.
+pub mod docs {
+    #[doc = include_str!("../docs/guide.md")]
+    pub mod guide {}
+    #[doc = include_str!("../docs/limits.md")]
+    pub mod limits {}
+    #[doc = include_str!("../docs/wire-format.md")]
+    pub mod wire_format {}
+}
+
+/// The README's code is compiled with the documentation tests, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -39,12 +39,12 @@ pub(super) fn three_way(
             None => return Ok(Outcome::NoBase),
         },
     };
-    let normal = reader.to_git(path, raw)?;
+    let normal = reader.normalise(path, raw)?;
     let ours = normal.changed.as_deref().unwrap_or(raw);
     let carried = reader.carried(incoming)?;
     let theirs = match reader.incoming_stored(path, incoming, &carried)? {
         Some(stored) => stored,
-        None if normal.converts => match reader.to_git(path, &carried)?.changed {
+        None if normal.converts => match reader.normalise(path, &carried)?.changed {
             Some(stored) => stored,
             None => carried,
         },
@@ -82,8 +82,8 @@ impl Endings<'_> {
         }
         // Where the file is what git would check out, git's own conversion (which may be more than line
         // endings) is the way back. Else somebody chose other endings, and the file's majority counts.
-        if reader.to_worktree(path, self.ours.to_vec())? == self.raw {
-            return reader.to_worktree(path, text);
+        if reader.check_out(path, self.ours.to_vec())? == self.raw {
+            return reader.check_out(path, text);
         }
         Ok(if is_mostly_crlf(self.raw) { to_crlf(&text) } else { text })
     }

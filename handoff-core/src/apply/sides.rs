@@ -70,14 +70,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Work-tree bytes as the target's git would store them.
-    pub(super) fn to_git(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Normalised, Trouble> {
+    pub(super) fn normalise(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Normalised, Trouble> {
         let index = self.index;
-        self.normaliser()?.to_git(index, path, bytes).map_err(Trouble::repo)
+        self.normaliser()?.normalise(index, path, bytes).map_err(Trouble::repo)
     }
 
     /// Stored bytes as the target's git would check them out.
-    pub(super) fn to_worktree(&mut self, path: &RelPath, stored: Vec<u8>) -> Result<Vec<u8>, Trouble> {
-        let converted = self.normaliser()?.to_worktree(path, &stored).map_err(Trouble::repo)?;
+    pub(super) fn check_out(&mut self, path: &RelPath, stored: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+        let converted = self.normaliser()?.check_out(path, &stored).map_err(Trouble::repo)?;
         Ok(converted.unwrap_or(stored))
     }
 
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     fn here_oid(&mut self, path: &RelPath, here: &Content) -> Result<Option<Oid>, Trouble> {
         match &here.bytes {
             Some(bytes) if here.stat.kind == Kind::Symlink => Ok(self.repo.blob_oid(bytes)),
-            Some(bytes) => Ok(self.to_git(path, bytes)?.oid),
+            Some(bytes) => Ok(self.normalise(path, bytes)?.oid),
             None => Ok(here.streamed),
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let Some(oid) = layer.oid.filter(|_| self.same_format) else { return Ok(None) };
-        let normal = self.to_git(path, bytes)?;
+        let normal = self.normalise(path, bytes)?;
         if normal.oid == Some(oid) {
             return Ok(Some(normal.changed.unwrap_or_else(|| bytes.to_vec())));
         }
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
             return Ok((bytes, false));
         }
         let Some(stored) = self.incoming_stored(path, layer, &bytes)? else { return Ok((bytes, false)) };
-        let converted = self.to_worktree(path, stored)?;
+        let converted = self.check_out(path, stored)?;
         let differs = converted != bytes;
         Ok((converted, differs))
     }

@@ -33,7 +33,7 @@ pub(super) fn plan(
         }
         let Some(wanted) = wanted(entry) else { continue };
         let ready = files.get(&entry.path).is_some_and(|file| is_ready(file));
-        match ready.then(|| decide(reader, entry, wanted)).unwrap_or(Err("not_written")) {
+        match if ready { decide(reader, entry, wanted) } else { Err("not_written") } {
             Ok(None) => out.report.restored += 1,
             Ok(Some(change)) => out.changes.push(change),
             Err(reason) => leave(&mut out.report, entry.path.clone(), reason),

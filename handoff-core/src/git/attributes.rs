@@ -87,7 +87,7 @@ impl Ignores {
 impl Normaliser {
     /// Work-tree bytes as git would store them. A filter named by an attribute is not run: `raw` names it and
     /// the bytes count as they are.
-    pub fn to_git(
+    pub fn normalise(
         &mut self,
         index: &Index,
         path: &RelPath,
@@ -127,7 +127,7 @@ impl Normaliser {
     }
 
     /// Stored bytes as git would check them out here; `None` where they are the same.
-    pub fn to_worktree(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, gix::Error> {
+    pub fn check_out(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, gix::Error> {
         let path: &BStr = path.as_bytes().as_bstr();
         let platform = self.stack.at_entry(path, None, &self.repo.objects).map_err(gix::Error::from_error)?;
         let outcome = self.pipeline.convert_to_worktree(

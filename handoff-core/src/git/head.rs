@@ -1,7 +1,6 @@
 //! Where a repository stands: HEAD, its upstream, operations under way, what kind of checkout it is.
 
 use std::fs;
-use std::path::Path;
 
 use gix::bstr::ByteSlice as _;
 
@@ -125,9 +124,4 @@ pub(crate) struct Moment {
     name: Option<Vec<u8>>,
     commit: Option<Oid>,
     index: Option<super::index::IndexStamp>,
-}
-
-/// Whether `path` is a git directory or the file that points to one.
-pub(crate) fn is_git(path: &Path) -> bool {
-    gix::discover::is_git(path).is_ok()
 }

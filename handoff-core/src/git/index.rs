@@ -25,10 +25,6 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// The index as it was when read, with sparse directories expanded to their files.
 pub(crate) struct Index {
     state: gix::index::State,
-    /// What the file looked like just before it was read; `None` when there was none.
-    pub stamp: Option<IndexStamp>,
-    /// Whether sparse directories were expanded.
-    pub was_sparse: bool,
 }
 
 /// Tells one index file from the next.
@@ -91,13 +87,11 @@ impl Repo {
 
     /// Reads the index. Takes no lock: git replaces the file as a whole, so what is read is always one state.
     pub fn index(&self) -> Result<Index, Error> {
-        let stamp = self.index_stamp();
         let (mut state, _) = self.read_index()?.into_parts();
-        let was_sparse = state.is_sparse();
-        if was_sparse {
+        if state.is_sparse() {
             self.expand(&mut state)?;
         }
-        Ok(Index { state, stamp, was_sparse })
+        Ok(Index { state })
     }
 
     /// Replaces each sparse directory by the files of its tree, marked skip-worktree as git would mark them.
@@ -322,12 +316,6 @@ impl Index {
         self.state
             .entry_by_path(path.as_bytes().as_bstr())
             .is_some_and(|entry| entry.flags.contains(Flags::SKIP_WORKTREE))
-    }
-
-    /// Whether anything is tracked at `path` or below it.
-    pub fn tracks(&self, path: &RelPath) -> bool {
-        let bytes = path.as_bytes().as_bstr();
-        self.state.path_is_directory(bytes) || self.staged(path) != StagedItem::Absent
     }
 
     /// The entry at position `at` of the sorted index.

@@ -1,7 +1,5 @@
 //! Objects: blobs, trees, ids. Objects that are absent stay absent; nothing is ever fetched.
 
-use gix::bstr::ByteSlice as _;
-
 use super::{Repo, from_gix, mode_of, to_gix};
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
@@ -57,11 +55,6 @@ impl Repo {
         Blobs { repo: self.local(), format: self.format() }
     }
 
-    /// A blob's bytes; `None` when the object is absent or is no blob.
-    pub fn blob(&self, oid: &Oid) -> Result<Option<Vec<u8>>, Error> {
-        self.blobs().read(oid).map_err(|why| self.failed(&format!("reading object {oid}"), why))
-    }
-
     /// The id git gives a blob of these bytes.
     pub fn blob_oid(&self, bytes: &[u8]) -> Option<Oid> {
         BlobHasher::of(self.format(), bytes)
@@ -84,25 +77,6 @@ impl Repo {
         let object = commit.object().map_err(|why| self.failed("reading HEAD's commit", why))?;
         let tree = object.peel_to_tree().map_err(|why| self.failed("reading HEAD's tree", why))?;
         Ok(Some(tree.id))
-    }
-
-    /// What HEAD's tree holds at `path`.
-    pub fn head_item(&self, path: &RelPath) -> Result<Option<TreeItem>, Error> {
-        let repo = self.local();
-        let Some(tree) = self.head_tree(&repo)? else { return Ok(None) };
-        let tree = repo.find_tree(tree).map_err(|why| self.failed("reading HEAD's tree", why))?;
-        let found = tree
-            .lookup_entry(path.as_bytes().split_str("/"))
-            .map_err(|why| self.failed("reading HEAD's tree", why))?;
-        Ok(found.and_then(|entry| {
-            if entry.mode().is_tree() {
-                return None;
-            }
-            Some(TreeItem {
-                mode: mode_of(u32::from(entry.mode().value())),
-                oid: from_gix(entry.id().detach())?,
-            })
-        }))
     }
 
     /// Every file of HEAD's tree, in git's order of paths. Reads each tree object once; for rename detection.

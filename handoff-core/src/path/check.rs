@@ -55,8 +55,6 @@ faults! {
     SymlinkTooLong = "symlink_too_long",
     /// A symlink in the place of a file that git reads.
     ProtectedGitFile = "protected_git_file",
-    /// Two entries have the same path; the whole manifest is refused.
-    DuplicatePath = "manifest_duplicate_path",
     /// One entry is a file or link where another needs a directory.
     PrefixConflict = "path_prefix_conflict",
     /// Entries that together make a directory which git takes for a repository.

@@ -22,8 +22,8 @@ mod tests;
 
 pub(crate) use auto_run::auto_run;
 pub(crate) use check::{PathFault, PathLimits, Platform, check_component};
-pub(crate) use link::{LinkReach, check_link, protected_git_file};
-pub(crate) use set::{After, Collision, SetFaults, SetItem, check_set, find_duplicate};
+pub(crate) use link::{LinkReach, check_link};
+pub(crate) use set::{After, SetItem, check_set};
 
 /// A path below a repository's root, as bytes with `/` between components.
 ///

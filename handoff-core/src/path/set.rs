@@ -2,7 +2,7 @@
 //! bytes of all paths and memory in proportion to their number, however deep a hostile manifest makes them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RelPath;
 use super::check::PathFault;
@@ -43,12 +43,6 @@ pub(crate) struct Collision {
     pub names: BTreeSet<Vec<u8>>,
     /// Every entry at or below one of the names, in order.
     pub items: Vec<usize>,
-}
-
-/// The first two positions at which the same path stands, if any: such a manifest is refused as a whole.
-pub(crate) fn find_duplicate<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Option<(usize, usize)> {
-    let mut seen = HashMap::new();
-    paths.into_iter().enumerate().find_map(|(at, path)| seen.insert(path, at).map(|first| (first, at)))
 }
 
 /// Judges the entries of one repository together. Paths that [`RelPath::check`] refuses are left out by the

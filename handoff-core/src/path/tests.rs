@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::check::{PathFault, PathLimits, Platform};
 use super::link::{LinkReach, check_link, protected_git_file};
-use super::set::{After, SetItem, check_set, find_duplicate};
+use super::set::{After, SetItem, check_set};
 use super::{RelPath, auto_run};
 
 fn judge(path: &[u8], platform: Platform) -> &'static str {
@@ -290,14 +290,6 @@ fn set(items: &[(&str, After)]) -> (Vec<(String, &'static str)>, Vec<Vec<String>
         found.faults.iter().map(|(at, fault)| (text(at), fault.reason())).collect(),
         found.collisions.iter().map(|group| group.items.iter().map(text).collect()).collect(),
     )
-}
-
-#[test]
-fn rows_58_to_60_duplicates() {
-    let paths: Vec<RelPath> = serde_json::from_str(r#"["a", "b", {"base64": "YQ=="}]"#).unwrap();
-    assert_eq!(find_duplicate(&paths), Some((0, 2)));
-    assert_eq!(find_duplicate(&paths[..2]), None);
-    assert_eq!(PathFault::DuplicatePath.reason(), "manifest_duplicate_path");
 }
 
 #[test]

@@ -224,10 +224,6 @@ impl Dir {
         self.remove_file(a)?;
         Ok(found?.is_none())
     }
-
-    pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        Ok(self.clone())
-    }
 }
 
 /// A name that is one component.

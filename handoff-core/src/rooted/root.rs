@@ -1,5 +1,6 @@
 //! A work tree, opened once, and the way from it to any directory below.
 
+use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +107,7 @@ impl Root {
     }
 
     /// The root itself.
+    #[cfg(test)]
     pub(crate) fn top(&self) -> &Dir {
         &self.top
     }
@@ -119,15 +121,21 @@ impl Root {
         self.resolve(path, Absent::Refuse)
     }
 
+    /// Opens whatever is at `path` for reading in one step, with no symlink anywhere on the way; only for reading
+    /// what a walk has found, because nested repositories on the way are not noticed. The caller must look at
+    /// what kind of file it is. `None` where this takes more than one step.
+    pub(crate) fn open_found(&self, path: &[u8]) -> Option<File> {
+        match self.lookup {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Lookup::Beneath => linux::open_file(self.top.as_fd(), path).ok().map(File::from),
+            Lookup::Components => None,
+        }
+    }
+
     /// Like [`dir`](Self::dir), making missing directories (0777 & !umask); each one made is pushed to `made`,
     /// outermost first, also when a later one fails.
     pub(crate) fn dir_create(&self, path: &[u8], made: &mut Vec<Vec<u8>>) -> Result<Dir, Refusal> {
         self.resolve(path, Absent::Make(made))
-    }
-
-    /// Whether `stat` is a directory that must not be entered, replaced or removed, whatever its name.
-    pub(crate) fn is_git_dir(&self, stat: &Stat) -> bool {
-        self.git_dirs.contains(&stat.identity())
     }
 
     fn resolve(&self, path: &[u8], mut absent: Absent<'_>) -> Result<Dir, Refusal> {

@@ -62,14 +62,13 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8], labels: Labels<'_>)
 /// One side's hunks, consumed from the front.
 struct Side<'a> {
     hunks: &'a [Hunk],
-    ids: &'a [u32],
     /// The side position of base line 0 shifted by all hunks consumed: base position + shift = side position.
     shift: isize,
 }
 
 impl<'a> Side<'a> {
-    fn new(hunks: &'a [Hunk], ids: &'a [u32]) -> Self {
-        Self { hunks, ids, shift: 0 }
+    fn new(hunks: &'a [Hunk]) -> Self {
+        Self { hunks, shift: 0 }
     }
 
     fn next(&self) -> Option<&'a Hunk> {
@@ -101,8 +100,8 @@ impl<'a> Side<'a> {
 }
 
 fn regions(our_hunks: &[Hunk], their_hunks: &[Hunk], our_ids: &[u32], their_ids: &[u32]) -> Vec<Region> {
-    let mut ours = Side::new(our_hunks, our_ids);
-    let mut theirs = Side::new(their_hunks, their_ids);
+    let mut ours = Side::new(our_hunks);
+    let mut theirs = Side::new(their_hunks);
     let mut regions = Vec::new();
     loop {
         let (pick, base, our_hunk, their_hunk) = match (ours.next(), theirs.next()) {

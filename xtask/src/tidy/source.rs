@@ -13,10 +13,14 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub fn read(file: &'a str, text: &str) -> Self {
+    /// Reads `text`; a file whose path starts with one of `tests` is all tests.
+    pub fn read(file: &'a str, text: &str, tests: &[String]) -> Self {
         let code = blank(text);
         let all_tests = file.ends_with("/tests.rs")
-            || ["/tests/", "tests/", "/benches/"].iter().any(|dir| file.contains(dir));
+            || ["/tests/", "tests/", "/benches/"].iter().any(|dir| file.contains(dir))
+            || tests.iter().any(|test| {
+                file.strip_prefix(test.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']))
+            });
         let mut lines: Vec<(String, bool)> = code.lines().map(|line| (line.to_owned(), all_tests)).collect();
         if !all_tests {
             mark_test_modules(&mut lines);
@@ -35,6 +39,26 @@ impl<'a> Source<'a> {
         let lines = self.lines.iter().enumerate().filter(|(_, (_, test))| !test);
         lines.map(|(number, (line, _))| (number + 1, line.as_str()))
     }
+}
+
+/// Where the modules are that `file` declares with `#[cfg(test)] mod name;`, without `.rs` or `/mod.rs`.
+pub fn test_modules(file: &str, text: &str) -> Vec<String> {
+    let dir = match file.rsplit_once('/') {
+        Some((dir, "mod.rs" | "lib.rs" | "main.rs")) => dir.to_owned(),
+        _ => file.trim_end_matches(".rs").to_owned(),
+    };
+    let code = blank(text);
+    let mut found = Vec::new();
+    let mut test = false;
+    for line in code.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let name = line.strip_suffix(';').and_then(|line| line.rsplit_once("mod ")).map(|(_, name)| name);
+        if let Some(name) = name.filter(|_| test) {
+            found.push(format!("{dir}/{name}"));
+        }
+        // Other attributes may stand between the two.
+        test = line.starts_with("#[cfg(test)]") || test && line.starts_with("#[");
+    }
+    found
 }
 
 /// Marks from `#[cfg(test)]` to the brace that closes the item after it.
@@ -188,6 +212,17 @@ fn walk(root: &Path, below: &str, files: &mut Vec<String>) -> std::io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_test_modules_are_found_through_their_declaration() {
+        let text =
+            "mod blob;\n#[cfg(test)]\nmod golden;\n#[cfg(test)]\n#[rustfmt::skip]\nmod more;\nmod last;\n";
+        assert_eq!(test_modules("a/snapshot/mod.rs", text), ["a/snapshot/golden", "a/snapshot/more"]);
+        assert_eq!(test_modules("a/text.rs", text), ["a/text/golden", "a/text/more"]);
+        let tests = ["a/golden".to_owned()];
+        assert_eq!(Source::read("a/golden.rs", "x", &tests).lines_outside_tests, 0);
+        assert_eq!(Source::read("a/golden_not.rs", "x", &tests).lines_outside_tests, 1);
+    }
 
     #[test]
     fn comments_and_literals_are_blanked_and_nothing_else() {
