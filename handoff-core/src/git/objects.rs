@@ -1,6 +1,5 @@
 //! Objects: blobs, trees, ids. Objects that are absent stay absent; nothing is ever fetched.
 
-
 use super::{Repo, from_gix, mode_of, to_gix};
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
