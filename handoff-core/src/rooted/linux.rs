@@ -33,6 +33,12 @@ pub(super) fn locate_dir(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
     retry(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC)
 }
 
+/// Opens the file at `path` for reading; never blocks, and follows no link, not even as the last component.
+pub(super) fn open_file(dir: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    retry(dir, path, flags)
+}
+
 fn retry(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
     // The kernel may answer EAGAIN when somebody renames during the lookup.
     for _ in 0..64 {

@@ -1,5 +1,6 @@
 //! A work tree, opened once, and the way from it to any directory below.
 
+use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -118,6 +119,17 @@ impl Root {
     /// A [`Refusal`]; nothing was changed.
     pub(crate) fn dir(&self, path: &[u8]) -> Result<Dir, Refusal> {
         self.resolve(path, Absent::Refuse)
+    }
+
+    /// Opens whatever is at `path` for reading in one step, with no symlink anywhere on the way; only for reading
+    /// what a walk has found, because nested repositories on the way are not noticed. The caller must look at
+    /// what kind of file it is. `None` where this takes more than one step.
+    pub(crate) fn open_found(&self, path: &[u8]) -> Option<File> {
+        match self.lookup {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Lookup::Beneath => linux::open_file(self.top.as_fd(), path).ok().map(File::from),
+            Lookup::Components => None,
+        }
     }
 
     /// Like [`dir`](Self::dir), making missing directories (0777 & !umask); each one made is pushed to `made`,

@@ -16,8 +16,6 @@ mod store;
 mod vault;
 
 #[cfg(test)]
-mod golden;
-#[cfg(test)]
 mod tests;
 
 use std::fmt;

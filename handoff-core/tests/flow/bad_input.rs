@@ -92,7 +92,8 @@ fn trouble(repo: &Repo) -> (String, String) {
 #[test]
 fn a_damaged_index_is_told_of() {
     let scratch = scratch();
-    let damages: [(&str, fn(Vec<u8>) -> Vec<u8>); 5] = [
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let damages: [(&str, Damage); 5] = [
         ("empty", |_| Vec::new()),
         ("cut in half", |index| index[..index.len() / 2].to_vec()),
         ("cut by one", |index| index[..index.len() - 1].to_vec()),

@@ -3,6 +3,7 @@
 
 mod race;
 mod rows;
+mod rows_of_targets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,15 +32,18 @@ pub enum Want {
     Refused(&'static [&'static str]),
 }
 
+type Prepare = dyn Fn(&Repo, &Path);
+type Check = dyn Fn(&Repo, &ApplyReport) -> Result<(), String>;
+
 /// One row: how the target looks, what the snapshot holds, what must come of it.
 pub struct Row {
     pub number: u8,
     pub what: &'static str,
-    pub prepare: Box<dyn Fn(&Repo, &Path)>,
+    pub prepare: Box<Prepare>,
     pub build: Box<dyn Fn(&mut Parts)>,
     pub want: Want,
     /// What else must hold afterwards.
-    pub check: Box<dyn Fn(&Repo, &ApplyReport) -> Result<(), String>>,
+    pub check: Box<Check>,
 }
 
 /// The places of one row's run.
@@ -168,6 +172,13 @@ fn run(stage: &Stage, row: &Row) -> Result<(), String> {
             report
         }
     };
+    let told = report.to_string();
+    if told.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}') {
+        return Err(format!("the report's text can be forged by a name: {told:?}"));
+    }
+    if told.len() > 16 << 10 {
+        return Err(format!("the report's text has {} bytes", told.len()));
+    }
     harmless_applied(target, &report)?;
     (row.check)(target, &report)?;
     judge(target, &report, &whole, &parts, &row.want)

@@ -1,4 +1,4 @@
-//! Runs one operation of the library in another process: this test binary, asked for a single ignored test.
+//! Runs one operation of the library in another process: this test binary, asked for a single test.
 //! So a run can be killed, traced, given other rights or another environment.
 
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ impl Job {
     pub fn command_of(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
         command
-            .args(["--exact", "support::driver::child", "--ignored", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "support::driver::child", "--nocapture", "--test-threads=1"])
             .env(JOB, serde_json::to_string(self).unwrap());
         command
     }
@@ -165,10 +165,15 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     Ok(answer)
 }
 
+/// The other process of the tests that need one. Asked for nothing, it makes sure that asking works.
 #[test]
-#[ignore = "the other process of the tests that need one; does nothing by itself"]
 fn child() {
-    let Some(job) = std::env::var_os(JOB) else { return };
+    let Some(job) = std::env::var_os(JOB) else {
+        let scratch = super::repo::scratch();
+        let job = Job::new(Operation::Plan, scratch.path(), &scratch.path().join("answer"));
+        assert_eq!(job.run().error.map(|error| error.kind).as_deref(), Some("not_a_repository"));
+        return;
+    };
     let job: Job = serde_json::from_str(job.to_str().unwrap()).unwrap();
     let _ = std::fs::symlink_metadata(BEGIN);
     let result = perform(&job);

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
-use crate::apply::fail::{Died, arm, disarm};
+use crate::apply::fail::{Died, arm, disarm, without_exchange};
 use crate::report::{FindingKind, Verdict};
 
 /// A pair whose apply takes every kind of step.
@@ -169,7 +169,7 @@ fn death_without_an_exchange_is_recovered_from() {
         let pair = pair();
         let snapshot = pair.capture();
         let (old, new) = (pair.target.files(), pair.source.files());
-        let died = crate::apply::fail::without_exchange(|| {
+        let died = without_exchange(|| {
             dies(points, || drop(pair.target.apply(&snapshot, &ApplyOptions::default())))
         });
         let Some(at) = died else { break };

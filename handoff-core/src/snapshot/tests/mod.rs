@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod codec;
+mod golden;
 mod spool;
 
 use super::*;

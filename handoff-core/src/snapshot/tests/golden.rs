@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::tests::{entry, file, manifest, oid, omission, repo, untracked};
-use super::*;
+use super::{entry, file, manifest, oid, omission, repo, untracked};
+use crate::snapshot::*;
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
