@@ -42,6 +42,8 @@ pub(crate) struct IndexItem {
     pub intent_to_add: bool,
     pub assume_unchanged: bool,
     pub skip_worktree: bool,
+    /// Bytes of the work-tree file when git last compared it, modulo 2³²; 0 where it did not. A hint, no more.
+    pub size_hint: u32,
 }
 
 /// What the index says about one path.
@@ -326,6 +328,7 @@ impl Index {
             intent_to_add: entry.flags.contains(Flags::INTENT_TO_ADD),
             assume_unchanged: entry.flags.contains(Flags::ASSUME_VALID),
             skip_worktree: entry.flags.contains(Flags::SKIP_WORKTREE),
+            size_hint: entry.stat.size,
         })
     }
 
