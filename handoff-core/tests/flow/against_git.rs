@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::support::purity::{self, assert_untouched};
-use crate::support::repo::{Format, Repo, scratch};
+use crate::support::repo::{Format, Repo, scratch_in_memory};
 use crate::support::states::{Action, CONTENTS, Item, LINKS, Story, Template, slots};
 use crate::support::{git, oracle};
 
@@ -158,7 +158,7 @@ fn text(error: handoff_core::Error) -> String {
 
 /// One state, there and back.
 fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &Met) -> Result<(), String> {
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let source = template.realise(story, &scratch.path().join("a/app"));
     let target = template.checkout(&scratch.path().join("b/app"), story.target_refreshed);
     let wanted = oracle::state(&source);
@@ -235,7 +235,7 @@ fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &M
 fn round_trips(format: Format, unborn: bool, test: u8, count: u32) {
     let template = Template::new(format, unborn);
     let met = Met::default();
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let clean = oracle::state(&template.checkout(&scratch.path().join("app"), true));
     draw(story(), test, count, |story| round_trip(&template, &clean, &story, &met));
     if count >= 300 {
@@ -303,7 +303,7 @@ fn status_of(repo: &Repo) -> BTreeSet<Vec<u8>> {
 
 /// Capture alone, against what git lists: the same paths, modes and ids in each layer, and the same bytes.
 fn finds_what_git_finds(template: &Template, story: &Story) -> Result<(), String> {
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let source = template.realise(story, &scratch.path().join("app"));
     let workspace = source.workspace();
     let snapshot = assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))
