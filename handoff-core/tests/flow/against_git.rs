@@ -46,7 +46,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn story() -> impl Strategy<Value = Story> {
+pub fn story() -> impl Strategy<Value = Story> {
     let steps = prop::collection::vec((0..slots(), action()), 0..12);
     let chances = [0.1, 0.7, 0.15, 0.7, 0.05, 0.15].map(prop::bool::weighted);
     (steps, chances).prop_map(|(steps, [detached, refreshed, racy, target_refreshed, durable, again])| {
@@ -55,7 +55,7 @@ fn story() -> impl Strategy<Value = Story> {
 }
 
 /// How many cases, as a share of the whole.
-fn cases(of_2000: u32) -> u32 {
+pub fn cases(of_2000: u32) -> u32 {
     let all: u32 = std::env::var("HANDOFF_CASES").map_or(2000, |text| text.parse().expect("HANDOFF_CASES"));
     (u64::from(all) * u64::from(of_2000)).div_ceil(2000) as u32
 }
