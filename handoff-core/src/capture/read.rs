@@ -189,6 +189,7 @@ impl<'a> Reader<'a> {
             Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Uninitialised => omit(OmissionReason::SubmoduleUninitialised),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
             Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {
                 self.file(candidate, Some(file))
@@ -400,9 +401,10 @@ impl<'a> Reader<'a> {
         let plain =
             || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
         let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
-        // Content that an encoding cannot express travels as it is, with the reason in `raw`.
-        let Ok(normalised) = normaliser.normalise(self.index, path, content) else {
-            return Ok((Normalised { raw: Some("working-tree-encoding".into()), ..plain() }, None));
+        let normalised = match normaliser.normalise(self.index, path, content) {
+            Ok(normalised) => normalised,
+            // It travels as it is, with the reason in `raw`.
+            Err(why) => return Ok((Normalised { raw: Some(why.reason().into()), ..plain() }, None)),
         };
         if !normalised.converts {
             return Ok((normalised, None));

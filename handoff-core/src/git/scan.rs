@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -63,6 +64,8 @@ pub(crate) enum Found {
     Special,
     /// A tracked submodule; whether a repository is checked out there.
     Submodule { present: bool },
+    /// Files where a submodule is tracked and no repository is: git looks at none of them.
+    Uninitialised,
     /// An untracked directory that is a repository of its own.
     NestedRepo,
     /// A directory or file that could not be looked at.
@@ -85,10 +88,22 @@ impl Repo {
         let root = rustix::fs::open(self.root(), open, OpenMode::empty())
             .map_err(|why| Error::io("opening", self.root(), why))?;
         let entries = index.state().entries().len();
-        let queue =
-            Queue::new(Job { prefix: Vec::new(), range: 0..entries, parent: None, name: CString::default() });
+        let queue = Queue::new(Job {
+            prefix: Vec::new(),
+            range: 0..entries,
+            parent: None,
+            name: CString::default(),
+            blind: false,
+        });
         let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
-        let shared = Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy };
+        // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
+        let own = [self.git_dir(), self.common_dir()].map(|dir| {
+            dir.strip_prefix(self.root())
+                .map(|below| below.as_os_str().as_bytes().to_vec())
+                .unwrap_or_default()
+        });
+        let shared =
+            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
         let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
@@ -105,6 +120,7 @@ impl Repo {
                             path: Vec::new(),
                             buffer: Vec::with_capacity(LIST_BUFFER),
                             listing: Listing::default(),
+                            blind: false,
                         }
                         .work(meter)
                     })
@@ -132,6 +148,8 @@ struct Job {
     range: Range<usize>,
     parent: Option<Arc<OwnedFd>>,
     name: CString,
+    /// See [`Worker::blind`].
+    blind: bool,
 }
 
 struct Queue {
@@ -205,6 +223,8 @@ struct Shared<'a> {
     queue: &'a Queue,
     root: Arc<OwnedFd>,
     stat: gix::index::entry::stat::Options,
+    /// Git's own directories where they are below the root; else empty.
+    own: [Vec<u8>; 2],
 }
 
 struct Worker<'a> {
@@ -216,6 +236,9 @@ struct Worker<'a> {
     /// Scratch space for listing directories; only its capacity is used.
     buffer: Vec<u8>,
     listing: Listing,
+    /// The directory at hand, or one above it, has a `.gitignore` that is not a file, which would be waited for
+    /// forever: what is ignored is not known.
+    blind: bool,
 }
 
 /// A name in one directory of the work tree.
@@ -292,26 +315,36 @@ impl Worker<'_> {
     fn merge(&mut self, job: &Job, dir: &Arc<OwnedFd>, listing: &Listing, children: &mut Vec<Job>) {
         let listed = || (0..listing.items.len()).filter_map(|at| listing.get(at));
         let is_root = job.parent.is_none();
-        if !is_root && job.range.is_empty() && listed().any(|item| item.name.to_bytes() == b".git") {
+        if !is_root && job.range.is_empty() && listing.find(c".git").is_some() {
             self.path.clear();
             self.path.extend_from_slice(&job.prefix);
             if self.is_repository(&job.prefix) {
                 return self.push(None, Found::NestedRepo);
             }
         }
+        self.blind = job.blind
+            || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).is_ok_and(is_special));
         let index = self.shared.index;
         let mut tracked = index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
         for item in listed() {
             let name = item.name.to_bytes();
+            // Never entered, whatever an index claims to track there.
+            if is_git_name(name, self.shared.repo.ignores_case()) {
+                continue;
+            }
             while let Some(missing) = tracked.next_if(|child| child.name < name) {
                 self.absent(job, &missing);
             }
-            let mut any = false;
-            while let Some(child) = tracked.next_if(|child| child.name == name) {
-                any = true;
-                self.tracked(job, dir, item, &child, children);
+            // A conflict may leave a file and a directory of one name in the index.
+            let file = tracked.next_if(|child| child.name == name && !child.is_dir);
+            let below = tracked.next_if(|child| child.name == name);
+            if let Some(file) = &file {
+                self.tracked_file(job, dir, item, file, below.is_none(), children);
             }
-            if !any && !is_git_name(name, self.shared.repo.ignores_case()) {
+            if let Some(below) = &below {
+                self.tracked_dir(job, dir, item, below, file.is_none(), children);
+            }
+            if file.is_none() && below.is_none() {
                 self.untracked(job, dir, item, children);
             }
         }
@@ -338,9 +371,6 @@ impl Worker<'_> {
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
         if entry.flags.contains(Flags::SKIP_WORKTREE) {
             return;
-        }
-        if entry.mode.is_submodule() {
-            return self.push(Some(at), Found::Submodule { present: false });
         }
         self.push(Some(at), Found::Absent);
     }
@@ -372,30 +402,45 @@ impl Worker<'_> {
         }
     }
 
-    /// A name that is tracked, as a file or as a directory.
-    fn tracked(
+    /// A name below which something is tracked. `free` says that the name itself is not.
+    fn tracked_dir(
         &mut self,
         job: &Job,
         dir: &Arc<OwnedFd>,
         item: Listed<'_>,
         child: &Child<'_>,
+        free: bool,
         children: &mut Vec<Job>,
     ) {
-        let name = child.name;
-        if child.is_dir {
-            match self.kind(dir, item) {
-                Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
-                // Something else is where the directory was: its files are gone, and the thing is new.
-                Ok(kind) => {
-                    self.all_absent(child.range.clone());
-                    self.at(&job.prefix, name);
+        self.at(&job.prefix, child.name);
+        match self.kind(dir, item) {
+            Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {
+                self.all_absent(child.range.clone());
+            }
+            Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
+            // Something else is where the directory was: its files are gone, and the thing is new.
+            Ok(kind) => {
+                self.all_absent(child.range.clone());
+                if free {
+                    self.at(&job.prefix, child.name);
                     self.new_file(dir, item, kind);
                 }
-                Err(_) => self.all_absent(child.range.clone()),
             }
-            return;
+            Err(_) => self.all_absent(child.range.clone()),
         }
-        self.at(&job.prefix, name);
+    }
+
+    /// A name that is tracked itself. `free` says that nothing is tracked below it.
+    fn tracked_file(
+        &mut self,
+        job: &Job,
+        dir: &Arc<OwnedFd>,
+        item: Listed<'_>,
+        child: &Child<'_>,
+        free: bool,
+        children: &mut Vec<Job>,
+    ) {
+        self.at(&job.prefix, child.name);
         let at = child.range.start;
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
         let stat = match rustix::fs::statat(&**dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -406,13 +451,14 @@ impl Worker<'_> {
         let found = FoundStat { size: stat.st_size as u64 };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if entry.mode.is_submodule() => {
-                let present = self.shared.repo.root().join(super::os_path(&self.path)).join(".git");
-                self.push(Some(at), Found::Submodule { present: gix::discover::is_git(&present).is_ok() });
+                self.submodule(at, dir, item);
             }
             FileType::Directory => {
                 self.push(Some(at), Found::Dir);
-                let next = self.job(job, dir, item, 0..0);
-                self.enter_untracked(next, children);
+                if free {
+                    let next = self.job(job, dir, item, 0..0);
+                    self.enter_untracked(next, children);
+                }
             }
             FileType::RegularFile => {
                 if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
@@ -428,9 +474,30 @@ impl Worker<'_> {
         }
     }
 
+    /// The directory of a tracked submodule. The scratch path is the submodule's.
+    fn submodule(&mut self, at: usize, dir: &OwnedFd, item: Listed<'_>) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut names = Listing::default();
+        let listed = rustix::fs::openat(dir, item.name, flags, OpenMode::empty())
+            .and_then(|inner| names.read(&inner, &mut self.buffer));
+        // Whatever `.git` is, it is there to be a repository; if it cannot be opened, that has to be said.
+        let present = names.find(c".git").is_some();
+        self.push(Some(at), Found::Submodule { present });
+        self.path.push(b'/');
+        match listed {
+            Err(why) => self.push(None, Found::Unreadable(why.into())),
+            Ok(()) if !present && !names.items.is_empty() => self.push(None, Found::Uninitialised),
+            Ok(()) => {}
+        }
+    }
+
     /// Whether the index's stat data proves that the file is as staged.
     fn is_unchanged(&self, entry: &gix::index::Entry, stat: &rustix::fs::Stat) -> bool {
         if entry.stage_raw() != 0 || entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return false;
+        }
+        // Git writes the size 0 for an entry that it could not tell from a later change.
+        if entry.stat.size == 0 && stat.st_size == 0 && !entry.id.is_empty_blob() {
             return false;
         }
         let raw = entry.mode.bits();
@@ -464,12 +531,13 @@ impl Worker<'_> {
         prefix.extend_from_slice(&job.prefix);
         prefix.extend_from_slice(item.name.to_bytes());
         prefix.push(b'/');
-        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.to_owned() }
+        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.to_owned(), blind: self.blind }
     }
 
     fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, children: &mut Vec<Job>) {
         self.at(&job.prefix, item.name.to_bytes());
         match self.kind(dir, item) {
+            Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {}
             Ok(FileType::Directory) => {
                 let next = self.job(job, dir, item, 0..0);
                 self.enter_untracked(next, children);
@@ -480,18 +548,32 @@ impl Worker<'_> {
         }
     }
 
+    /// Whether the scratch path is ignored.
+    fn is_ignored(&mut self, is_dir: bool) -> io::Result<bool> {
+        if self.blind {
+            return Err(rustix::io::Errno::INVAL.into());
+        }
+        self.ignores.is_ignored(&self.path, is_dir)
+    }
+
     /// Queues a directory in which nothing is tracked, unless it is ignored. The scratch path is the directory's.
     fn enter_untracked(&mut self, next: Job, children: &mut Vec<Job>) {
-        match self.ignores.is_ignored(&self.path, true) {
+        match self.is_ignored(true) {
             Ok(true) => {}
             Ok(false) => children.push(next),
-            Err(why) => self.push(None, Found::Unreadable(why)),
+            Err(why) => {
+                self.path.push(b'/');
+                self.push(None, Found::Unreadable(why));
+            }
         }
     }
 
     /// Reports a file that is not tracked, unless it is ignored. The scratch path is the file's.
     fn new_file(&mut self, dir: &OwnedFd, item: Listed<'_>, kind: FileType) {
-        match self.ignores.is_ignored(&self.path, false) {
+        if self.blind && is_special(kind) {
+            return self.push(None, Found::Special);
+        }
+        match self.is_ignored(false) {
             Ok(true) => return,
             Ok(false) => {}
             Err(why) => return self.push(None, Found::Unreadable(why)),
@@ -512,6 +594,11 @@ impl Worker<'_> {
             Err(why) => self.push(None, Found::Unreadable(why.into())),
         }
     }
+}
+
+/// Whether reading it may never end.
+fn is_special(kind: FileType) -> bool {
+    !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)
 }
 
 fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
@@ -546,6 +633,11 @@ impl Listing {
         Ok(())
     }
 
+    fn find(&self, name: &CStr) -> Option<Listed<'_>> {
+        let at = self.items.binary_search_by(|item| name_at(&self.names, item.0).cmp(name)).ok()?;
+        self.get(at)
+    }
+
     fn get(&self, at: usize) -> Option<Listed<'_>> {
         let (start, kind) = *self.items.get(at)?;
         Some(Listed { name: name_at(&self.names, start), kind })
@@ -567,6 +659,15 @@ fn index_stat(stat: &rustix::fs::Stat) -> IndexStat {
         ino: stat.st_ino as u32,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        size: stat.st_size as u32,
+        size: index_size(stat.st_size as u64),
+    }
+}
+
+/// A size as the index keeps it: cut to 32 bits, where a multiple of 4 GiB must not look like the size 0 of an
+/// entry that is not to be trusted.
+fn index_size(size: u64) -> u32 {
+    match size as u32 {
+        0 if size > 0 => 1 << 31,
+        cut => cut,
     }
 }
