@@ -33,7 +33,7 @@ pub struct WorkspaceRepo {
 }
 
 impl Workspace {
-    /// The workspace of the repositories that `roots` are in. A directory below a root stands for its whole
+    /// The workspace of the repositories that `roots` are in. A directory or file below a root stands for its whole
     /// repository; naming one repository twice is the same as once.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::read::{Outcome, omission};
-use super::scan::Candidate;
+use super::scan::{Candidate, Nested};
 use crate::error::Error;
 use crate::git::Patterns;
 use crate::path::RelPath;
@@ -28,6 +28,21 @@ pub(super) fn patterns(exclude: &[String]) -> Result<Option<Patterns>, Error> {
 pub(super) fn excluded(candidate: &Candidate, patterns: Option<&Patterns>) -> Option<Omission> {
     let rule = patterns?.matching(candidate.path.as_bytes())?;
     Some(omission(candidate, OmissionReason::Excluded, Some(rule), size(candidate)))
+}
+
+/// Takes the repositories that the caller excludes from `nested`, and returns an omission for each.
+pub(super) fn excluded_repositories(nested: &mut Vec<Nested>, patterns: Option<&Patterns>) -> Vec<Omission> {
+    let mut out = Vec::new();
+    nested.retain(|nested| {
+        let path = RelPath::new([nested.path.as_bytes(), b"/"].concat());
+        let Some(rule) = patterns.and_then(|patterns| patterns.matching(path.as_bytes())) else {
+            return true;
+        };
+        let reason = OmissionReason::Excluded;
+        out.push(Omission { count: None, path, reason, rule: Some(rule), size: None, extra: Extra::new() });
+        false
+    });
+    out
 }
 
 fn size(candidate: &Candidate) -> Option<u64> {

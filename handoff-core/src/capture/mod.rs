@@ -65,6 +65,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
     let (mut attempt, mut tight) = (0, false);
     loop {
         let mut run = Run {
+            workspace,
             options,
             deadline,
             patterns: patterns.as_ref(),
@@ -130,7 +131,10 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
             Ok((mut found, nested)) => {
                 found.name.clone_from(&name);
                 repos.push(found);
-                todo.extend(nested.into_iter().map(|path| nested_repo(&root, &name, &path)));
+                let inner = nested.into_iter().map(|path| nested_repo(&root, &name, &path));
+                todo.extend(
+                    inner.filter(|(root, _)| workspace.repos().iter().all(|repo| repo.root != *root)),
+                );
             }
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(why) => repos.push(RepoPlan {
@@ -172,6 +176,7 @@ struct Share {
 
 /// One attempt at a capture.
 struct Run<'a> {
+    workspace: &'a Workspace,
     options: &'a CaptureOptions,
     deadline: Option<Instant>,
     patterns: Option<&'a Patterns>,
@@ -209,6 +214,10 @@ impl Run<'_> {
                 out.push(manifest);
                 for path in nested {
                     let (root, name) = nested_repo(root, &name, &path);
+                    // One that the caller named is captured under its own name.
+                    if self.workspace.repos().iter().any(|repo| repo.root == root) {
+                        continue;
+                    }
                     self.repository(&root, name, out)?;
                 }
                 Ok(())
@@ -240,7 +249,7 @@ impl Run<'_> {
             let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, head, id)
         });
-        let found = found?;
+        let mut found = found?;
         manifest.head = head?;
         manifest.id = id?;
         self.cut |= found.cut;
@@ -253,6 +262,7 @@ impl Run<'_> {
                 Outcome::Omission(omission) => manifest.omissions.push(omission),
             }
         }
+        manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
         if repo.moment()? != before {
@@ -270,7 +280,7 @@ impl Run<'_> {
         candidates: Vec<Candidate>,
     ) -> Result<Vec<(RelPath, Outcome)>, Stop> {
         let git_dirs = [repo.git_dir().to_owned(), repo.common_dir().to_owned()];
-        let root = Root::open(repo.root(), &git_dirs)?;
+        let root = Root::open(repo.root(), &git_dirs)?.entering_repositories();
         let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
         let tight = self.tight || most > self.options.max_total_bytes;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);

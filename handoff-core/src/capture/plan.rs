@@ -23,7 +23,7 @@ pub(super) fn repository(
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
     let index = repo.index()?;
-    let found = candidates(&repo, &index, &ScanOptions { control: &options.control, deadline })?;
+    let mut found = candidates(&repo, &index, &ScanOptions { control: &options.control, deadline })?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
         match left_out(candidate, options, patterns, *bytes) {
@@ -35,6 +35,7 @@ pub(super) fn repository(
             }
         }
     }
+    plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))
 }
@@ -51,6 +52,7 @@ fn left_out(
     let size = candidate.bytes();
     let (reason, rule) = match &candidate.disk {
         Disk::Special => (OmissionReason::SpecialFile, None),
+        Disk::Uninitialised => (OmissionReason::SubmoduleUninitialised, None),
         Disk::Unreadable(why) => (OmissionReason::Unreadable, Some(errno_name(why))),
         _ if size > options.max_file_bytes => {
             (OmissionReason::TooLarge, Some(format!("max_file_bytes={}", options.max_file_bytes)))

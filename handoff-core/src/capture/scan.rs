@@ -44,6 +44,8 @@ pub(super) enum Disk {
     Submodule {
         present: bool,
     },
+    /// Files where a submodule is tracked and no repository is.
+    Uninitialised,
     Unreadable(std::io::Error),
 }
 
@@ -117,6 +119,7 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
                 }
                 Disk::Submodule { present }
             }
+            Some(Found::Uninitialised) => Disk::Uninitialised,
             Some(Found::Unreadable(why)) => Disk::Unreadable(why),
             Some(Found::NestedRepo) => Disk::Dir,
             None => Disk::Look,

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+mod layout;
+mod settings;
+
 use super::*;
 use crate::snapshot::{Entry, Eol, Layer, Mode, OperationKind};
 

@@ -1,6 +1,8 @@
 //! Ignore rules, and content as git would store it or check it out. Only built-in conversions (line endings,
 //! ident, encodings) are done; a filter program named by an attribute is never run, only reported.
 
+use std::path::PathBuf;
+
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::filter::plumbing as filter;
 use gix::worktree::stack::state;
@@ -26,9 +28,40 @@ pub(crate) struct Normalised {
     pub raw: Option<String>,
 }
 
+/// Why content cannot be converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unconverted {
+    /// The attributes of its path cannot be read.
+    Attributes,
+    /// It cannot be expressed in the encoding that an attribute names.
+    Encoding,
+}
+
+impl std::fmt::Display for Unconverted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Attributes => "the attributes of the path (.gitattributes) cannot be read",
+            Self::Encoding => "the content does not fit the encoding that its attributes name",
+        })
+    }
+}
+
+impl Unconverted {
+    /// The stable word, as in [`EntryFlags::raw`](crate::snapshot::EntryFlags::raw).
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Attributes => "attributes_unreadable",
+            Self::Encoding => "working-tree-encoding",
+        }
+    }
+}
+
 /// Converts contents of one repository, one thread each.
 pub(crate) struct Normaliser {
     repo: gix::Repository,
+    root: PathBuf,
+    /// The last directory asked about, and whether the attributes that hold there can be read.
+    last_dir: Option<(Vec<u8>, bool)>,
     pipeline: filter::Pipeline,
     stack: gix::worktree::Stack,
     filter: gix::attrs::search::Outcome,
@@ -40,6 +73,7 @@ impl Repo {
     pub fn normaliser(&self, index: &Index) -> Result<Normaliser, Error> {
         let repo = self.local();
         let failed = |why: gix::Error| self.failed("reading attributes", why);
+        self.check_pattern_file("reading attributes", "info/attributes")?;
         let stack = repo
             .attributes_only(index.state(), state::attributes::Source::WorktreeThenIdMapping)
             .map_err(failed)?
@@ -51,17 +85,29 @@ impl Repo {
         let pipeline = filter::Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
         // The pipeline does not show which driver it would have run, so the attribute is looked up beside it.
         let filter = stack.selected_attribute_matches(["filter"]);
-        Ok(Normaliser { repo, pipeline, stack, filter, format: self.format() })
+        let root = self.root().to_owned();
+        Ok(Normaliser { repo, root, last_dir: None, pipeline, stack, filter, format: self.format() })
     }
 
     /// The ignore rules of the work tree, for one thread.
     pub fn ignores(&self, index: &Index) -> Result<Ignores, Error> {
+        self.check_pattern_file("reading ignore rules", "info/exclude")?;
         let repo = self.local();
         let stack = repo
             .excludes(index.state(), None, state::ignore::Source::WorktreeThenIdMappingIfNotSkipped)
             .map_err(|why| self.failed("reading ignore rules", why))?
             .detach();
         Ok(Ignores { repo, stack })
+    }
+
+    /// Refuses a file of patterns below the git directory whose reading may never end, such as a pipe.
+    fn check_pattern_file(&self, action: &str, name: &str) -> Result<(), Error> {
+        match std::fs::metadata(self.common_dir().join(name)) {
+            Ok(meta) if !meta.is_file() && !meta.is_dir() => {
+                Err(self.failed(action, format!("{name} in the git directory is not a regular file")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -92,9 +138,13 @@ impl Normaliser {
         index: &Index,
         path: &RelPath,
         worktree: &[u8],
-    ) -> Result<Normalised, gix::Error> {
+    ) -> Result<Normalised, Unconverted> {
+        if !self.can_read_attributes(path) {
+            return Err(Unconverted::Attributes);
+        }
         let path: &BStr = path.as_bytes().as_bstr();
-        let platform = self.stack.at_entry(path, None, &self.repo.objects).map_err(gix::Error::from_error)?;
+        let platform =
+            self.stack.at_entry(path, None, &self.repo.objects).map_err(|_| Unconverted::Attributes)?;
         let raw = {
             platform.matching_attributes(&mut self.filter);
             self.filter.iter_selected().next().and_then(|found| match found.assignment.state {
@@ -104,18 +154,21 @@ impl Normaliser {
             })
         };
         let repo = &self.repo;
-        let outcome = self.pipeline.convert_to_git(
-            worktree,
-            super::os_path(path),
-            &mut |_, attributes| {
-                platform.matching_attributes(attributes);
-            },
-            &mut |buffer| {
-                let Some(entry) = index.state().entry_by_path(path) else { return Ok(None) };
-                use gix::prelude::FindExt as _;
-                Ok(repo.objects.find_blob(&entry.id, buffer).ok().map(|_| ()))
-            },
-        )?;
+        let outcome = self
+            .pipeline
+            .convert_to_git(
+                worktree,
+                super::os_path(path),
+                &mut |_, attributes| {
+                    platform.matching_attributes(attributes);
+                },
+                &mut |buffer| {
+                    let Some(entry) = index.state().entry_by_path(path) else { return Ok(None) };
+                    use gix::prelude::FindExt as _;
+                    Ok(repo.objects.find_blob(&entry.id, buffer).ok().map(|_| ()))
+                },
+            )
+            .map_err(|_| Unconverted::Encoding)?;
         let (changed, converts) = match outcome {
             filter::pipeline::convert::ToGitOutcome::Unchanged(_) => (None, false),
             filter::pipeline::convert::ToGitOutcome::Buffer(bytes) if bytes == worktree => (None, true),
@@ -126,18 +179,44 @@ impl Normaliser {
         Ok(Normalised { changed, oid, converts, raw })
     }
 
+    /// Whether reading the `.gitattributes` on the way to `path` comes to an end, which a pipe's does not.
+    fn can_read_attributes(&mut self, path: &RelPath) -> bool {
+        let dir = path.parent().unwrap_or_default();
+        if let Some((last, can)) = &self.last_dir
+            && last == dir
+        {
+            return *can;
+        }
+        let slashes = dir.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let can = slashes.chain([0, dir.len()]).all(|end| {
+            let at =
+                self.root.join(super::os_path(dir.get(..end).unwrap_or_default())).join(".gitattributes");
+            std::fs::symlink_metadata(at)
+                .map_or(true, |meta| meta.is_file() || meta.is_symlink() || meta.is_dir())
+        });
+        self.last_dir = Some((dir.to_vec(), can));
+        can
+    }
+
     /// Stored bytes as git would check them out here; `None` where they are the same.
-    pub fn check_out(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, gix::Error> {
+    pub fn check_out(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, Unconverted> {
+        if !self.can_read_attributes(path) {
+            return Err(Unconverted::Attributes);
+        }
         let path: &BStr = path.as_bytes().as_bstr();
-        let platform = self.stack.at_entry(path, None, &self.repo.objects).map_err(gix::Error::from_error)?;
-        let outcome = self.pipeline.convert_to_worktree(
-            stored,
-            path,
-            &mut |_, attributes| {
-                platform.matching_attributes(attributes);
-            },
-            filter::pipeline::convert::to_worktree::Options::default(),
-        )?;
+        let platform =
+            self.stack.at_entry(path, None, &self.repo.objects).map_err(|_| Unconverted::Attributes)?;
+        let outcome = self
+            .pipeline
+            .convert_to_worktree(
+                stored,
+                path,
+                &mut |_, attributes| {
+                    platform.matching_attributes(attributes);
+                },
+                filter::pipeline::convert::to_worktree::Options::default(),
+            )
+            .map_err(|_| Unconverted::Encoding)?;
         Ok(outcome.as_bytes().filter(|bytes| *bytes != stored).map(<[u8]>::to_vec))
     }
 }
@@ -150,11 +229,13 @@ impl Patterns {
         Self(gix::ignore::Search::from_overrides(patterns.iter(), gix::ignore::search::Ignore::default()))
     }
 
-    /// The pattern that decides for `path`, a file, by itself or through a directory on the way; `None` where no
+    /// The pattern that decides for `path`, a file or (with a slash behind it) a directory, by itself or through a directory on the way; `None` where no
     /// pattern matches or the last that does is negative.
     pub fn matching(&self, path: &[u8]) -> Option<String> {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| (at, true));
-        for (end, is_dir) in ends.chain([(path.len(), false)]) {
+        // A path that ends in a slash is a directory's.
+        let last = Some((path.len(), false)).filter(|_| !path.ends_with(b"/"));
+        for (end, is_dir) in ends.chain(last) {
             let part = path.get(..end)?.as_bstr();
             let found = self.0.pattern_matching_relative_path(
                 part,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gix::bstr::ByteSlice as _;
+use gix::bstr::{BStr, BString, ByteSlice as _};
 
 use super::{Repo, from_gix, to_gix};
 use crate::error::Error;
@@ -25,11 +25,7 @@ impl Repo {
             commit,
             ..Head::default()
         };
-        let upstream = name.and_then(|name| {
-            repo.branch_remote_tracking_ref_name(name.as_ref(), gix::remote::Direction::Fetch)
-                .and_then(Result::ok)
-                .map(|tracking| tracking.as_ref().to_owned())
-        });
+        let upstream = name.and_then(|name| upstream_of(&repo, name.shorten()));
         if let Some(upstream) = upstream {
             head.upstream = Some(upstream.as_ref().shorten().to_str_lossy().into_owned());
             let tip =
@@ -116,6 +112,36 @@ impl Repo {
         let commit = commit.and_then(|id| from_gix(id.detach()));
         Ok(Moment { name, commit, index: self.index_stamp() })
     }
+}
+
+/// The ref here that follows what `branch` is to be merged with. Read from the plain settings, because gix takes
+/// remotes from trusted configuration only.
+fn upstream_of(repo: &gix::Repository, branch: &BStr) -> Option<gix::refs::FullName> {
+    let config = repo.config_snapshot();
+    let config = config.plumbing();
+    let merge = config.string_by("branch", Some(branch), "merge")?;
+    let remote = config.string_by("branch", Some(branch), "remote")?;
+    if remote == "." {
+        return merge.try_into().ok();
+    }
+    let specs = config.strings_by("remote", Some(remote.as_bstr()), "fetch")?;
+    specs
+        .iter()
+        .find_map(|spec| tracking(spec, &merge))
+        .and_then(|name| gix::refs::FullName::try_from(name).ok())
+}
+
+/// Where the refspec `spec` puts the remote's ref `name`.
+fn tracking(spec: &[u8], name: &[u8]) -> Option<BString> {
+    let spec = spec.strip_prefix(b"+").unwrap_or(spec);
+    let (from, to) = spec.split_once_str(":")?;
+    let (Some((before, after)), Some((to_before, to_after))) =
+        (from.split_once_str("*"), to.split_once_str("*"))
+    else {
+        return (from == name).then(|| to.into());
+    };
+    let middle = name.strip_prefix(before)?.strip_suffix(after)?;
+    Some([to_before, middle, to_after].concat().into())
 }
 
 /// The state of HEAD and index at one moment; equal moments had the same commit and index.

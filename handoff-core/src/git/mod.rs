@@ -2,6 +2,7 @@
 //! lock and writes nothing, unless a function's name says so.
 
 mod attributes;
+mod config;
 mod head;
 mod identity;
 mod index;
@@ -47,6 +48,12 @@ impl Repo {
     /// section of any file is trusted to name a program, and nothing is taken from `GIT_*` variables: a host
     /// that runs inside a hook must not be led to another repository.
     pub fn discover(path: &Path) -> Result<Self, Error> {
+        // A file stands for the directory it is in.
+        let path = if path.is_file() {
+            path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        } else {
+            path
+        };
         let (found, _) = gix::discover::upwards_opts(path, discover_options())
             .map_err(|why| Self::not_found(path, why))?;
         let (git_dir, worktree) = found.into_repository_and_work_tree_directories();
@@ -67,6 +74,8 @@ impl Repo {
         let real = |dir: &Path| dir.canonicalize().map_err(|why| Error::io("resolving", dir, why));
         let git_dir = real(repo.git_dir())?;
         let common_dir = real(repo.common_dir())?;
+        config::check_worktree(&repo, &root, &git_dir)?;
+        config::trust_pattern_files(&mut repo, &root)?;
         let config = repo.config_snapshot();
         if config.string("extensions.refStorage").is_some_and(|format| format.as_slice() == b"reftable") {
             return Err(Error::Unsupported {
@@ -108,7 +117,11 @@ impl Repo {
 
     /// A handle for this thread; opening one is cheap, but not free.
     fn local(&self) -> gix::Repository {
-        self.shared.to_thread_local()
+        let mut repo = self.shared.to_thread_local();
+        // Replacements (`git replace`) are this checkout's own view of history. What travels under an object's id
+        // has to be that object, or a target without the replacement would not recognise it.
+        repo.objects.ignore_replacements = true;
+        repo
     }
 
     fn failed(&self, action: &str, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -185,7 +198,8 @@ fn open_options() -> gix::open::Options {
         .permissions(permissions)
         // A checkout of another user (a mounted volume, a container) is data to us like any other: nothing in it is run.
         .with(gix::sec::Trust::Full)
-        .filter_config_section(|_| false)
+        // Only what we put into the configuration ourselves is trusted; see `config::trust_pattern_files`.
+        .filter_config_section(|section| section.source == gix::config::Source::Api)
         .lossy_config(true)
 }
 

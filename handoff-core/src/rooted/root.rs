@@ -21,6 +21,8 @@ pub(crate) struct Root {
     top: Dir,
     lookup: Lookup,
     git_dirs: Arc<GitDirs>,
+    /// Whether directories with a `.git` of their own may be entered.
+    enters_repositories: bool,
     cache: Mutex<Cache>,
 }
 
@@ -103,13 +105,19 @@ impl Root {
         let lookup = Lookup::choose(top.as_fd());
         let git_dirs = Arc::new(forbidden);
         let top = Dir::guarded(top, Arc::clone(&git_dirs));
-        Ok(Self { top, lookup, git_dirs, cache: Mutex::default() })
+        Ok(Self { top, lookup, git_dirs, enters_repositories: false, cache: Mutex::default() })
     }
 
     /// The root itself.
     #[cfg(test)]
     pub(crate) fn top(&self) -> &Dir {
         &self.top
+    }
+
+    /// Also enters directories that hold a `.git` of their own: for reading what the repository at the root tracks
+    /// there, as git does. Nothing is to be written through such a root.
+    pub(crate) fn entering_repositories(self) -> Self {
+        Self { enters_repositories: true, ..self }
     }
 
     /// The directory `path` (components joined by `/`; empty = the root), no symlink on the way. The handle may
@@ -201,6 +209,7 @@ impl Root {
             return Err(Refusal::ParentIsGitDir);
         }
         match statat(&fd, c".git", AtFlags::SYMLINK_NOFOLLOW) {
+            _ if self.enters_repositories => {}
             Err(Errno::NOENT) => {}
             // A directory of that name without a HEAD is no repository to git either.
             Ok(stat)

@@ -136,9 +136,10 @@ impl Reader<'_> {
         let plain =
             || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
         let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
-        // Content that an encoding cannot express travels as it is, with the reason in `raw`.
-        let Ok(normalised) = normaliser.normalise(self.index, path, content) else {
-            return Ok((Normalised { raw: Some("working-tree-encoding".into()), ..plain() }, None));
+        let normalised = match normaliser.normalise(self.index, path, content) {
+            Ok(normalised) => normalised,
+            // It travels as it is, with the reason in `raw`.
+            Err(why) => return Ok((Normalised { raw: Some(why.reason().into()), ..plain() }, None)),
         };
         if !normalised.converts {
             return Ok((normalised, None));

@@ -193,6 +193,7 @@ impl<'a> Reader<'a> {
             Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Uninitialised => omit(OmissionReason::SubmoduleUninitialised),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
             Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {
                 self.file(candidate, Some(file))

@@ -53,6 +53,12 @@ impl Listing {
         (0..self.items.len()).filter_map(|at| self.get(at))
     }
 
+    /// The name `name`, if it is listed.
+    pub fn find(&self, name: &CStr) -> Option<Listed<'_>> {
+        let at = self.items.binary_search_by(|item| name_at(&self.names, item.0).cmp(name)).ok()?;
+        self.get(at)
+    }
+
     fn get(&self, at: usize) -> Option<Listed<'_>> {
         let (start, kind) = *self.items.get(at)?;
         Some(Listed { name: name_at(&self.names, start), kind })

@@ -12,6 +12,7 @@ mod worker;
 use std::ffi::CString;
 use std::io;
 use std::num::NonZero;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -62,6 +63,8 @@ pub(crate) enum Found {
     Special,
     /// A tracked submodule; whether a repository is checked out there.
     Submodule { present: bool },
+    /// Files where a submodule is tracked and no repository is: git looks at none of them.
+    Uninitialised,
     /// An untracked directory that is a repository of its own.
     NestedRepo,
     /// A directory or file that could not be looked at.
@@ -84,10 +87,22 @@ impl Repo {
         let root = rustix::fs::open(self.root(), open, OpenMode::empty())
             .map_err(|why| Error::io("opening", self.root(), why))?;
         let entries = index.state().entries().len();
-        let queue =
-            Queue::new(Job { prefix: Vec::new(), range: 0..entries, parent: None, name: CString::default() });
+        let queue = Queue::new(Job {
+            prefix: Vec::new(),
+            range: 0..entries,
+            parent: None,
+            name: CString::default(),
+            blind: false,
+        });
         let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
-        let shared = Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy };
+        // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
+        let own = [self.git_dir(), self.common_dir()].map(|dir| {
+            dir.strip_prefix(self.root())
+                .map(|below| below.as_os_str().as_bytes().to_vec())
+                .unwrap_or_default()
+        });
+        let shared =
+            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
         let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();

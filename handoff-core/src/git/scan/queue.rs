@@ -13,6 +13,8 @@ pub(super) struct Job {
     pub range: Range<usize>,
     pub parent: Option<Arc<OwnedFd>>,
     pub name: CString,
+    /// What is ignored below it is not known; see the worker.
+    pub blind: bool,
 }
 
 /// A stack of jobs that ends when all are done.

@@ -28,6 +28,8 @@ pub(super) struct Shared<'a> {
     pub queue: &'a Queue,
     pub root: Arc<OwnedFd>,
     pub stat: StatOptions,
+    /// Git's own directories where they are below the root; else empty.
+    pub own: [Vec<u8>; 2],
 }
 
 pub(super) struct Worker<'a> {
@@ -39,12 +41,23 @@ pub(super) struct Worker<'a> {
     /// Scratch space for listing directories; only its capacity is used.
     buffer: Vec<u8>,
     listing: Listing,
+    /// The directory at hand, or one above it, has a `.gitignore` that is not a file, which would be waited for
+    /// forever: what is ignored is not known.
+    blind: bool,
 }
 
 impl<'a> Worker<'a> {
     pub fn new(shared: &'a Shared<'a>, ignores: Ignores) -> Self {
         let buffer = Vec::with_capacity(LIST_BUFFER);
-        Self { shared, ignores, out: Vec::new(), path: Vec::new(), buffer, listing: Listing::default() }
+        Self {
+            shared,
+            ignores,
+            out: Vec::new(),
+            path: Vec::new(),
+            buffer,
+            listing: Listing::default(),
+            blind: false,
+        }
     }
 
     /// Takes jobs until there are none left.
@@ -113,26 +126,36 @@ impl<'a> Worker<'a> {
     /// Pairs what is listed with what is tracked, both sorted by name.
     fn merge(&mut self, job: &Job, dir: &Arc<OwnedFd>, listing: &Listing, children: &mut Vec<Job>) {
         let is_root = job.parent.is_none();
-        if !is_root && job.range.is_empty() && listing.iter().any(|item| item.name.to_bytes() == b".git") {
+        if !is_root && job.range.is_empty() && listing.find(c".git").is_some() {
             self.path.clear();
             self.path.extend_from_slice(&job.prefix);
             if self.is_repository(&job.prefix) {
                 return self.push(None, Found::NestedRepo);
             }
         }
+        self.blind = job.blind
+            || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).is_ok_and(is_special));
         let index = self.shared.index;
         let mut tracked = index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
         for item in listing.iter() {
             let name = item.name.to_bytes();
+            // Never entered, whatever an index claims to track there.
+            if is_git_name(name, self.shared.repo.ignores_case()) {
+                continue;
+            }
             while let Some(missing) = tracked.next_if(|child| child.name < name) {
                 self.absent(job, &missing);
             }
-            let mut any = false;
-            while let Some(child) = tracked.next_if(|child| child.name == name) {
-                any = true;
-                self.tracked(job, dir, item, &child, children);
+            // A conflict may leave a file and a directory of one name in the index.
+            let file = tracked.next_if(|child| child.name == name && !child.is_dir);
+            let below = tracked.next_if(|child| child.name == name);
+            if let Some(file) = &file {
+                self.tracked_file(job, dir, item, file, below.is_none(), children);
             }
-            if !any && !is_git_name(name, self.shared.repo.ignores_case()) {
+            if let Some(below) = &below {
+                self.tracked_dir(job, dir, item, below, file.is_none(), children);
+            }
+            if file.is_none() && below.is_none() {
                 self.untracked(job, dir, item, children);
             }
         }
@@ -159,9 +182,6 @@ impl<'a> Worker<'a> {
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
         if entry.flags.contains(Flags::SKIP_WORKTREE) {
             return;
-        }
-        if entry.mode.is_submodule() {
-            return self.push(Some(at), Found::Submodule { present: false });
         }
         self.push(Some(at), Found::Absent);
     }
@@ -193,30 +213,45 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A name that is tracked, as a file or as a directory.
-    fn tracked(
+    /// A name below which something is tracked. `free` says that the name itself is not.
+    fn tracked_dir(
         &mut self,
         job: &Job,
         dir: &Arc<OwnedFd>,
         item: Listed<'_>,
         child: &Child<'_>,
+        free: bool,
         children: &mut Vec<Job>,
     ) {
-        let name = child.name;
-        if child.is_dir {
-            match self.kind(dir, item) {
-                Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
-                // Something else is where the directory was: its files are gone, and the thing is new.
-                Ok(kind) => {
-                    self.all_absent(child.range.clone());
-                    self.at(&job.prefix, name);
+        self.at(&job.prefix, child.name);
+        match self.kind(dir, item) {
+            Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {
+                self.all_absent(child.range.clone());
+            }
+            Ok(FileType::Directory) => children.push(self.job(job, dir, item, child.range.clone())),
+            // Something else is where the directory was: its files are gone, and the thing is new.
+            Ok(kind) => {
+                self.all_absent(child.range.clone());
+                if free {
+                    self.at(&job.prefix, child.name);
                     self.new_file(dir, item, kind);
                 }
-                Err(_) => self.all_absent(child.range.clone()),
             }
-            return;
+            Err(_) => self.all_absent(child.range.clone()),
         }
-        self.at(&job.prefix, name);
+    }
+
+    /// A name that is tracked itself. `free` says that nothing is tracked below it.
+    fn tracked_file(
+        &mut self,
+        job: &Job,
+        dir: &Arc<OwnedFd>,
+        item: Listed<'_>,
+        child: &Child<'_>,
+        free: bool,
+        children: &mut Vec<Job>,
+    ) {
+        self.at(&job.prefix, child.name);
         let at = child.range.start;
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
         let stat = match rustix::fs::statat(&**dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -227,13 +262,14 @@ impl<'a> Worker<'a> {
         let found = FoundStat { size: stat.st_size as u64 };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if entry.mode.is_submodule() => {
-                let present = self.shared.repo.root().join(os_path(&self.path)).join(".git");
-                self.push(Some(at), Found::Submodule { present: gix::discover::is_git(&present).is_ok() });
+                self.submodule(at, dir, item);
             }
             FileType::Directory => {
                 self.push(Some(at), Found::Dir);
-                let next = self.job(job, dir, item, 0..0);
-                self.enter_untracked(next, children);
+                if free {
+                    let next = self.job(job, dir, item, 0..0);
+                    self.enter_untracked(next, children);
+                }
             }
             FileType::RegularFile => {
                 if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
@@ -249,9 +285,30 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// The directory of a tracked submodule. The scratch path is the submodule's.
+    fn submodule(&mut self, at: usize, dir: &OwnedFd, item: Listed<'_>) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut names = Listing::default();
+        let listed = rustix::fs::openat(dir, item.name, flags, OpenMode::empty())
+            .and_then(|inner| names.read(&inner, &mut self.buffer));
+        // Whatever `.git` is, it is there to be a repository; if it cannot be opened, that has to be said.
+        let present = names.find(c".git").is_some();
+        self.push(Some(at), Found::Submodule { present });
+        self.path.push(b'/');
+        match listed {
+            Err(why) => self.push(None, Found::Unreadable(why.into())),
+            Ok(()) if !present && names.len() > 0 => self.push(None, Found::Uninitialised),
+            Ok(()) => {}
+        }
+    }
+
     /// Whether the index's stat data proves that the file is as staged.
     fn is_unchanged(&self, entry: &gix::index::Entry, stat: &rustix::fs::Stat) -> bool {
         if entry.stage_raw() != 0 || entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return false;
+        }
+        // Git writes the size 0 for an entry that it could not tell from a later change.
+        if entry.stat.size == 0 && stat.st_size == 0 && !entry.id.is_empty_blob() {
             return false;
         }
         let raw = entry.mode.bits();
@@ -285,12 +342,14 @@ impl<'a> Worker<'a> {
         prefix.extend_from_slice(&job.prefix);
         prefix.extend_from_slice(item.name.to_bytes());
         prefix.push(b'/');
-        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.to_owned() }
+        let (parent, name) = (Some(Arc::clone(dir)), item.name.to_owned());
+        Job { prefix, range, parent, name, blind: self.blind }
     }
 
     fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, children: &mut Vec<Job>) {
         self.at(&job.prefix, item.name.to_bytes());
         match self.kind(dir, item) {
+            Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {}
             Ok(FileType::Directory) => {
                 let next = self.job(job, dir, item, 0..0);
                 self.enter_untracked(next, children);
@@ -301,18 +360,32 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Whether the scratch path is ignored.
+    fn is_ignored(&mut self, is_dir: bool) -> io::Result<bool> {
+        if self.blind {
+            return Err(rustix::io::Errno::INVAL.into());
+        }
+        self.ignores.is_ignored(&self.path, is_dir)
+    }
+
     /// Queues a directory in which nothing is tracked, unless it is ignored. The scratch path is the directory's.
     fn enter_untracked(&mut self, next: Job, children: &mut Vec<Job>) {
-        match self.ignores.is_ignored(&self.path, true) {
+        match self.is_ignored(true) {
             Ok(true) => {}
             Ok(false) => children.push(next),
-            Err(why) => self.push(None, Found::Unreadable(why)),
+            Err(why) => {
+                self.path.push(b'/');
+                self.push(None, Found::Unreadable(why));
+            }
         }
     }
 
     /// Reports a file that is not tracked, unless it is ignored. The scratch path is the file's.
     fn new_file(&mut self, dir: &OwnedFd, item: Listed<'_>, kind: FileType) {
-        match self.ignores.is_ignored(&self.path, false) {
+        if self.blind && is_special(kind) {
+            return self.push(None, Found::Special);
+        }
+        match self.is_ignored(false) {
             Ok(true) => return,
             Ok(false) => {}
             Err(why) => return self.push(None, Found::Unreadable(why)),
@@ -335,6 +408,11 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Whether reading it may never end.
+fn is_special(kind: FileType) -> bool {
+    !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)
+}
+
 fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
     name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
 }
@@ -348,6 +426,15 @@ fn index_stat(stat: &rustix::fs::Stat) -> IndexStat {
         ino: stat.st_ino as u32,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        size: stat.st_size as u32,
+        size: index_size(stat.st_size as u64),
+    }
+}
+
+/// A size as the index keeps it: cut to 32 bits, where a multiple of 4 GiB must not look like the size 0 of an
+/// entry that is not to be trusted.
+fn index_size(size: u64) -> u32 {
+    match size as u32 {
+        0 if size > 0 => 1 << 31,
+        cut => cut,
     }
 }

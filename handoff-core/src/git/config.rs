@@ -1,0 +1,88 @@
+//! Settings that lead to other files: read from configuration that is not trusted, so judged before they are used.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use gix::bstr::ByteSlice as _;
+use gix::config::path::interpolate::Context;
+
+use super::os_path;
+use crate::error::Error;
+
+const EXCLUDES: &str = "core.excludesFile";
+const ATTRIBUTES: &str = "core.attributesFile";
+
+/// A file that is always empty.
+const EMPTY: &str = "/dev/null";
+
+/// Makes gix use the files of patterns that the configuration names, as git does. Our sections alone are trusted,
+/// so each setting is looked up, resolved and appended as our own.
+pub(super) fn trust_pattern_files(repo: &mut gix::Repository, root: &Path) -> Result<(), Error> {
+    let mut ours = Vec::new();
+    for key in [EXCLUDES, ATTRIBUTES] {
+        let Some(named) = repo.config_snapshot().plumbing().path(key) else { continue };
+        let file = if named.is_empty() {
+            // Set to nothing: not even the default file is used.
+            PathBuf::from(EMPTY)
+        } else {
+            let home = gix::path::env::home_dir();
+            let context = Context { home_dir: home.as_deref(), ..Context::default() };
+            let file = named
+                .interpolate(context)
+                .map_err(|why| Error::repository(root, format!("reading {key}"), why))?;
+            // Git runs at the root of the work tree, so that is what it is relative to.
+            readable(key, root, root.join(file))?
+        };
+        let mut setting = key.as_bytes().to_vec();
+        setting.push(b'=');
+        setting.extend_from_slice(file.as_os_str().as_bytes());
+        ours.push(setting);
+    }
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let failed = |why| Error::repository(root, "reading the configuration", why);
+    let mut config = repo.config_snapshot_mut();
+    config
+        .append_config(ours.iter().map(|setting| setting.as_bstr()), gix::config::Source::Api)
+        .map_err(failed)?;
+    config.commit().map_err(failed)?;
+    Ok(())
+}
+
+/// `file`, if reading it comes to an end.
+fn readable(key: &str, root: &Path, file: PathBuf) -> Result<PathBuf, Error> {
+    match std::fs::metadata(&file) {
+        Ok(meta) if meta.is_file() || file == Path::new(EMPTY) => Ok(file),
+        // As git, which uses neither a default nor anything else then.
+        Err(_) => Ok(PathBuf::from(EMPTY)),
+        Ok(meta) if meta.is_dir() && key == ATTRIBUTES => Ok(PathBuf::from(EMPTY)),
+        Ok(_) => Err(Error::Unsupported {
+            feature: format!("{key} set to what is not a regular file"),
+            path: root.to_owned(),
+            remedy: format!("set {key} to a file or unset it"),
+        }),
+    }
+}
+
+/// Refuses a repository whose `core.worktree` names another directory than the one at hand: which of the two is
+/// meant is not ours to guess, and a repository must not lead a capture to files outside of it.
+pub(super) fn check_worktree(repo: &gix::Repository, root: &Path, git_dir: &Path) -> Result<(), Error> {
+    // A linked work tree is found by its own link; the setting in the shared file is the main work tree's.
+    if repo.git_dir() != repo.common_dir() {
+        return Ok(());
+    }
+    let Some(named) = repo.config_snapshot().string("core.worktree").filter(|named| !named.is_empty()) else {
+        return Ok(());
+    };
+    let named = git_dir.join(os_path(&named));
+    if named.canonicalize().is_ok_and(|named| named == root) {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        feature: "core.worktree set to another directory".into(),
+        path: root.to_owned(),
+        remedy: "unset it there (`git config --unset core.worktree`), or use `git worktree add` for a second checkout"
+            .into(),
+    })
+}
