@@ -149,6 +149,13 @@ impl Repo {
         if edits.is_empty() {
             return Ok(done);
         }
+        // The index becomes young by being written, and with that git would believe stat data that only the
+        // old index's age made suspect (git's `Documentation/technical/racy-git`).
+        let options = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let taken = file.timestamp();
+        for entry in file.entries_mut().iter_mut().filter(|entry| entry.stat.is_racy(taken, options)) {
+            entry.stat = Stat::default();
+        }
         let mut paths: Vec<&[u8]> = edits.iter().map(|change| change.path.as_bytes()).collect();
         paths.sort_unstable();
         let affected = |path: &BStr| paths.binary_search(&path.as_bytes()).is_ok();
