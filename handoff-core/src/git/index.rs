@@ -151,7 +151,8 @@ impl Repo {
         }
         // The index becomes young by being written, and with that git would believe stat data that only the
         // old index's age made suspect (git's `Documentation/technical/racy-git`).
-        let options = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let options =
+            self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
         let taken = file.timestamp();
         for entry in file.entries_mut().iter_mut().filter(|entry| entry.stat.is_racy(taken, options)) {
             entry.stat = Stat::default();
