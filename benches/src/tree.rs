@@ -114,6 +114,12 @@ impl Tree {
         self.git(&["update-index", "-q", "--refresh"])
     }
 
+    /// Writes to disk whatever waits to be written on the tree's file system.
+    pub fn settle(&self) -> Done {
+        let done = std::process::Command::new("sync").arg("--file-system").arg(&self.root).status()?;
+        if done.success() { Ok(()) } else { Err("sync failed".into()) }
+    }
+
     /// Commits an edit near the end of every other file that `state` modifies; [`reunite`](Self::reunite) takes it back.
     pub fn diverge(&self, state: State) -> Done {
         self.clean()?;
