@@ -92,6 +92,7 @@ fn run(sizes: &Sizes) -> Done {
     target.reunite()?;
     source.clean()?;
     fs::remove_dir_all(out)?;
+    target.empty_trash()?;
     table.close()
 }
 
