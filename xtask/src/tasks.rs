@@ -94,7 +94,11 @@ pub fn fuzz() -> Done {
         command.env("CARGO_PROFILE_RELEASE_LTO", "off");
         command.args(["+nightly", "fuzz", "run", "--sanitizer", "none", "--features", "libfuzzer", target]);
         command.arg(&corpus).arg(format!("fuzz/seeds/{target}"));
-        command.arg("--").arg(format!("-max_total_time={seconds}")).arg("-rss_limit_mb=1024");
+        command
+            .arg("--")
+            .arg(format!("-max_total_time={seconds}"))
+            .arg("-rss_limit_mb=1024")
+            .args(["-verbosity=0", "-print_final_stats=1"]);
         phases.add(target, run(&mut command));
     }
     phases.close()

@@ -4,9 +4,8 @@
 use std::io::{self, Write};
 
 use super::state::{Content, HELD, Here};
-use crate::digest::Digest;
 use crate::error::Error;
-use crate::git::{Blobs, Index, Normalised, Normaliser, Repo};
+use crate::git::{Blobs, Index, Normalised, Normaliser, Repo, lfs_content};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::rooted::{Kind, errno_name};
@@ -200,7 +199,7 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         let Some(pointer) = self.stored(base)? else { return Ok(false) };
-        Ok(lfs_hash(&pointer) == Some(here.hash))
+        Ok(lfs_content(&pointer) == Some(here.hash))
     }
 }
 
@@ -209,14 +208,6 @@ fn size_mismatch(found: u64, declared: u64) -> Trouble {
         reason: "blob_mismatch".into(),
         message: Some(format!("the content has {found} bytes, the manifest says {declared}")),
     }
-}
-
-fn lfs_hash(pointer: &[u8]) -> Option<Digest> {
-    let text = std::str::from_utf8(pointer).ok()?;
-    if !text.starts_with("version https://git-lfs.github.com/spec/") {
-        return None;
-    }
-    text.lines().find_map(|line| line.strip_prefix("oid sha256:")?.parse().ok())
 }
 
 /// Each CR LF as LF.
@@ -272,13 +263,5 @@ mod tests {
         assert_eq!(to_crlf(b"a\nb\r\nc\rd\n"), b"a\r\nb\r\nc\rd\r\n");
         assert!(is_mostly_crlf(b"a\r\nb\r\nc\n"));
         assert!(!is_mostly_crlf(b"a\r\nb\n"));
-    }
-
-    #[test]
-    fn a_pointer_names_the_content_it_stands_for() {
-        let hash = Digest::of(b"large");
-        let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{hash}\nsize 5\n");
-        assert_eq!(lfs_hash(pointer.as_bytes()), Some(hash));
-        assert_eq!(lfs_hash(format!("oid sha256:{hash}\n").as_bytes()), None);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn trust_pattern_files(repo: &mut gix::Repository, root: &Path) -> Re
             let context = Context { home_dir: home.as_deref(), ..Context::default() };
             let file = named
                 .interpolate(context)
-                .map_err(|why| Error::repository(root, &format!("reading {key}"), why))?;
+                .map_err(|why| Error::repository(root, format!("reading {key}"), why))?;
             // Git runs at the root of the work tree, so that is what it is relative to.
             readable(key, root, root.join(file))?
         };

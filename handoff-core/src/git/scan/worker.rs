@@ -1,233 +1,38 @@
-//! One pass over the work tree, merged with the index: which paths may differ from what is staged, and which
-//! are new. Reads directories and stat data, never contents; the stat data of the index is believed only
-//! under git's racy rule (git's `Documentation/technical/racy-git`).
-//!
-//! Directories are a work queue over all cores; each is listed once, by handle, and only tracked names and new
-//! files are looked at. That is about half the work of git's two passes.
+//! One thread of a walk.
 
-use std::ffi::{CStr, CString};
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gix::bstr::ByteSlice as _;
+use gix::index::entry::stat::{Options as StatOptions, Time};
 use gix::index::entry::{Flags, Stat as IndexStat};
-use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags, RawDir};
+use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags};
 
-use super::index::Child;
-use super::{Ignores, Index, Repo};
+use super::listing::{LIST_BUFFER, Listed, Listing};
+use super::queue::{Job, Queue};
+use super::{Found, FoundStat, ScanOptions, ScannedPath};
 use crate::error::Error;
+use crate::git::index::Child;
+use crate::git::{Ignores, Index, Repo, os_path};
 use crate::path::RelPath;
-use crate::progress::{Control, Phase};
+use crate::progress::Meter;
 
-/// Bytes of directory entries asked of the kernel at once.
-const LIST_BUFFER: usize = 32 << 10;
-
-/// What to look for.
-pub(crate) struct ScanOptions<'a> {
-    pub control: &'a Control,
-    /// When to stop with what is there.
-    pub deadline: Option<Instant>,
-}
-
-/// Everything found, in order of path.
-pub(crate) struct Scanned {
-    pub paths: Vec<ScannedPath>,
-    /// The deadline passed; `paths` is not everything.
-    pub cut: bool,
-}
-
-/// A path that may be changed.
-#[derive(Debug)]
-pub(crate) struct ScannedPath {
-    pub path: RelPath,
-    /// Position of its first index entry; `None` for a path that is not tracked.
-    pub index: Option<usize>,
-    pub found: Found,
-}
-
-/// What is on disk.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// Nothing.
-    Absent,
-    /// A file that is new, or whose stat data does not prove it unchanged.
-    File(FoundStat),
-    /// Likewise a symlink.
-    Symlink(FoundStat),
-    /// A directory where a file is tracked.
-    Dir,
-    /// A pipe, socket or device.
-    Special,
-    /// A tracked submodule; whether a repository is checked out there.
-    Submodule { present: bool },
-    /// Files where a submodule is tracked and no repository is: git looks at none of them.
-    Uninitialised,
-    /// An untracked directory that is a repository of its own.
-    NestedRepo,
-    /// A directory or file that could not be looked at.
-    Unreadable(io::Error),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FoundStat {
-    pub size: u64,
-}
-
-impl Repo {
-    /// Walks the work tree.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`]; an unreadable root. Anything below the root is data.
-    pub fn scan(&self, index: &Index, options: &ScanOptions<'_>) -> Result<Scanned, Error> {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
-        let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(self.root(), open, OpenMode::empty())
-            .map_err(|why| Error::io("opening", self.root(), why))?;
-        let entries = index.state().entries().len();
-        let queue = Queue::new(Job {
-            prefix: Vec::new(),
-            range: 0..entries,
-            parent: None,
-            name: CString::default(),
-            blind: false,
-        });
-        let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
-        // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
-        let own = [self.git_dir(), self.common_dir()].map(|dir| {
-            dir.strip_prefix(self.root())
-                .map(|below| below.as_os_str().as_bytes().to_vec())
-                .unwrap_or_default()
-        });
-        let shared =
-            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
-        let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
-        let ignores = self.ignores(index)?;
-        let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
-        let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = ignores
-                .into_iter()
-                .map(|ignores| {
-                    let (shared, meter) = (&shared, &meter);
-                    scope.spawn(move || {
-                        Worker {
-                            shared,
-                            ignores,
-                            out: Vec::new(),
-                            path: Vec::new(),
-                            buffer: Vec::with_capacity(LIST_BUFFER),
-                            listing: Listing::default(),
-                            blind: false,
-                        }
-                        .work(meter)
-                    })
-                })
-                .collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        let mut paths = Vec::new();
-        for outcome in outcomes {
-            paths.append(&mut outcome?);
-        }
-        paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(Scanned { paths, cut: queue.is_cut() })
-    }
-}
-
-/// A directory to list.
-struct Job {
-    /// Its path with a slash behind it; empty for the root.
-    prefix: Vec<u8>,
-    /// The index entries below it.
-    range: Range<usize>,
-    parent: Option<Arc<OwnedFd>>,
-    name: CString,
-    /// See [`Worker::blind`].
-    blind: bool,
-}
-
-struct Queue {
-    state: Mutex<QueueState>,
-    more: Condvar,
-}
-
-struct QueueState {
-    // Last in, first out: depth first keeps few directory handles open.
-    jobs: Vec<Job>,
-    active: usize,
-    stop: bool,
-    cut: bool,
-}
-
-impl Queue {
-    fn new(first: Job) -> Self {
-        let state = QueueState { jobs: vec![first], active: 0, stop: false, cut: false };
-        Self { state: Mutex::new(state), more: Condvar::new() }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next job, or `None` when all is done. The caller must call `finished` after each job.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
-        loop {
-            if state.stop {
-                return None;
-            }
-            if let Some(job) = state.jobs.pop() {
-                state.active += 1;
-                return Some(job);
-            }
-            if state.active == 0 {
-                self.more.notify_all();
-                return None;
-            }
-            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn finished(&self, children: &mut Vec<Job>) {
-        let mut state = self.lock();
-        state.active -= 1;
-        let added = children.len();
-        state.jobs.append(children);
-        if added > 0 || state.active == 0 {
-            self.more.notify_all();
-        }
-    }
-
-    fn stop(&self, cut: bool) {
-        let mut state = self.lock();
-        state.stop = true;
-        state.cut |= cut;
-        self.more.notify_all();
-    }
-
-    fn is_cut(&self) -> bool {
-        self.lock().cut
-    }
-}
-
-struct Shared<'a> {
-    repo: &'a Repo,
-    index: &'a Index,
-    options: &'a ScanOptions<'a>,
-    queue: &'a Queue,
-    root: Arc<OwnedFd>,
-    stat: gix::index::entry::stat::Options,
+/// What all threads of a walk look at.
+pub(super) struct Shared<'a> {
+    pub repo: &'a Repo,
+    pub index: &'a Index,
+    pub options: &'a ScanOptions<'a>,
+    pub queue: &'a Queue,
+    pub root: Arc<OwnedFd>,
+    pub stat: StatOptions,
     /// Git's own directories where they are below the root; else empty.
-    own: [Vec<u8>; 2],
+    pub own: [Vec<u8>; 2],
 }
 
-struct Worker<'a> {
+pub(super) struct Worker<'a> {
     shared: &'a Shared<'a>,
     ignores: Ignores,
     out: Vec<ScannedPath>,
@@ -241,15 +46,22 @@ struct Worker<'a> {
     blind: bool,
 }
 
-/// A name in one directory of the work tree.
-#[derive(Clone, Copy)]
-struct Listed<'a> {
-    name: &'a CStr,
-    kind: FileType,
-}
+impl<'a> Worker<'a> {
+    pub fn new(shared: &'a Shared<'a>, ignores: Ignores) -> Self {
+        let buffer = Vec::with_capacity(LIST_BUFFER);
+        Self {
+            shared,
+            ignores,
+            out: Vec::new(),
+            path: Vec::new(),
+            buffer,
+            listing: Listing::default(),
+            blind: false,
+        }
+    }
 
-impl Worker<'_> {
-    fn work(mut self, meter: &Mutex<crate::progress::Meter<'_>>) -> Result<Vec<ScannedPath>, Error> {
+    /// Takes jobs until there are none left.
+    pub fn work(mut self, meter: &Mutex<Meter<'_>>) -> Result<Vec<ScannedPath>, Error> {
         let mut children = Vec::new();
         while let Some(job) = self.shared.queue.next() {
             let names = self.directory(&job, &mut children);
@@ -305,7 +117,7 @@ impl Worker<'_> {
                 return 0;
             }
         };
-        let count = listing.items.len() as u64;
+        let count = listing.len() as u64;
         self.merge(job, &dir, &listing, children);
         self.listing = listing;
         count
@@ -313,7 +125,6 @@ impl Worker<'_> {
 
     /// Pairs what is listed with what is tracked, both sorted by name.
     fn merge(&mut self, job: &Job, dir: &Arc<OwnedFd>, listing: &Listing, children: &mut Vec<Job>) {
-        let listed = || (0..listing.items.len()).filter_map(|at| listing.get(at));
         let is_root = job.parent.is_none();
         if !is_root && job.range.is_empty() && listing.find(c".git").is_some() {
             self.path.clear();
@@ -326,7 +137,7 @@ impl Worker<'_> {
             || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).is_ok_and(is_special));
         let index = self.shared.index;
         let mut tracked = index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
-        for item in listed() {
+        for item in listing.iter() {
             let name = item.name.to_bytes();
             // Never entered, whatever an index claims to track there.
             if is_git_name(name, self.shared.repo.ignores_case()) {
@@ -354,7 +165,7 @@ impl Worker<'_> {
     }
 
     fn is_repository(&self, prefix: &[u8]) -> bool {
-        let path = self.shared.repo.root().join(super::os_path(prefix)).join(".git");
+        let path = self.shared.repo.root().join(os_path(prefix)).join(".git");
         gix::discover::is_git(&path).is_ok()
     }
 
@@ -486,7 +297,7 @@ impl Worker<'_> {
         self.path.push(b'/');
         match listed {
             Err(why) => self.push(None, Found::Unreadable(why.into())),
-            Ok(()) if !present && !names.items.is_empty() => self.push(None, Found::Uninitialised),
+            Ok(()) if !present && names.len() > 0 => self.push(None, Found::Uninitialised),
             Ok(()) => {}
         }
     }
@@ -531,7 +342,8 @@ impl Worker<'_> {
         prefix.extend_from_slice(&job.prefix);
         prefix.extend_from_slice(item.name.to_bytes());
         prefix.push(b'/');
-        Job { prefix, range, parent: Some(Arc::clone(dir)), name: item.name.to_owned(), blind: self.blind }
+        let (parent, name) = (Some(Arc::clone(dir)), item.name.to_owned());
+        Job { prefix, range, parent, name, blind: self.blind }
     }
 
     fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, children: &mut Vec<Job>) {
@@ -605,53 +417,8 @@ fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
     name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
 }
 
-/// The names of one directory, in one allocation.
-#[derive(Default)]
-struct Listing {
-    /// Names one after another, a NUL behind each.
-    names: Vec<u8>,
-    /// Where each name begins, and of what kind it is.
-    items: Vec<(usize, FileType)>,
-}
-
-impl Listing {
-    /// Lists a directory by its own handle, which nobody else reads from; sorted by name.
-    fn read(&mut self, dir: &OwnedFd, buffer: &mut Vec<u8>) -> rustix::io::Result<()> {
-        self.names.clear();
-        self.items.clear();
-        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                self.items.push((self.names.len(), entry.file_type()));
-                self.names.extend_from_slice(name.to_bytes_with_nul());
-            }
-        }
-        let names = &self.names;
-        self.items.sort_unstable_by(|a, b| name_at(names, a.0).cmp(name_at(names, b.0)));
-        Ok(())
-    }
-
-    fn find(&self, name: &CStr) -> Option<Listed<'_>> {
-        let at = self.items.binary_search_by(|item| name_at(&self.names, item.0).cmp(name)).ok()?;
-        self.get(at)
-    }
-
-    fn get(&self, at: usize) -> Option<Listed<'_>> {
-        let (start, kind) = *self.items.get(at)?;
-        Some(Listed { name: name_at(&self.names, start), kind })
-    }
-}
-
-fn name_at(names: &[u8], start: usize) -> &CStr {
-    // Every name was pushed with its NUL.
-    names.get(start..).and_then(|rest| CStr::from_bytes_until_nul(rest).ok()).unwrap_or_default()
-}
-
 /// The parts of a stat that the index keeps, cut to 32 bits as git cuts them.
 fn index_stat(stat: &rustix::fs::Stat) -> IndexStat {
-    use gix::index::entry::stat::Time;
     IndexStat {
         mtime: Time { secs: stat.st_mtime as u32, nsecs: stat.st_mtime_nsec as u32 },
         ctime: Time { secs: stat.st_ctime as u32, nsecs: stat.st_ctime_nsec as u32 },

@@ -1,26 +1,19 @@
 //! Reads one candidate: its content into the spool, and the entry that describes it. A path that turns out to
 //! be unchanged yields nothing.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+mod file;
+
+use std::io;
 
 use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::Error;
-use crate::git::lfs_content;
-use crate::git::{
-    BlobHasher, Blobs, Index, IndexItem, NORMALISE_LIMIT, Normalised, Normaliser, Repo, TreeItem,
-};
-use crate::path::{RelPath, auto_run};
+use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
+use crate::id::Oid;
+use crate::path::auto_run;
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
-use crate::snapshot::{
-    AddError, Entry, EntryFlags, Eol, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage,
-};
-
-/// Times a file that changes while it is read is read again.
-const RETRIES: usize = 3;
+use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage};
 
 /// What one thread needs to read candidates of one repository.
 pub(super) struct Reader<'a> {
@@ -258,7 +251,7 @@ impl<'a> Reader<'a> {
         if !present {
             return state(untouched);
         }
-        let at = self.repo.root().join(crate::git::os_path(candidate.path.as_bytes()));
+        let at = self.repo.root().join(os_path(candidate.path.as_bytes()));
         match Repo::open_at(&at).and_then(|repo| repo.head()) {
             Ok(head) => state(head.commit.or(untouched)),
             Err(_) => state(untouched),
@@ -284,223 +277,6 @@ impl<'a> Reader<'a> {
         let staged = candidate.index.as_ref().filter(|item| !item.intent_to_add).map(|item| &item.item);
         candidate.stages.is_empty() && staged == candidate.head.as_ref() && same(Some(state), staged)
     }
-
-    /// A file, which may be open already.
-    fn file(&mut self, candidate: &Candidate, mut opened: Option<File>) -> Result<OnDisk, Stop> {
-        let mut attempt = 0;
-        loop {
-            let mut file = match opened.take() {
-                Some(file) => file,
-                None => match self.open(candidate) {
-                    Ok(file) => file,
-                    Err(found) => return Ok(found),
-                },
-            };
-            let before = match stamp(&file) {
-                Ok(Some(before)) => before,
-                // Replaced by something else since the walk; the long way says by what.
-                Ok(None) => continue,
-                Err(why) => return Ok(unreadable(&why)),
-            };
-            let over_limit = before.size > self.options.max_file_bytes;
-            let over_budget = before.size > self.left;
-            if over_limit || over_budget {
-                return self.too_large(candidate, file, before, over_limit);
-            }
-            let read = if before.size > NORMALISE_LIMIT {
-                self.large(candidate, &mut file, before)
-            } else {
-                self.small(candidate, &mut file, before)
-            };
-            let (state, mut notes) = match read {
-                Ok(read) => read,
-                Err(ReadError::Fatal(why)) => return Err(why),
-                Err(ReadError::File(why)) => return Ok(unreadable(&why)),
-            };
-            // The same size and times after reading as before: nobody wrote while we read, as far as stat can tell.
-            let still = stamp(&file).is_ok_and(|after| after == Some(before)) && state.size == before.size;
-            if still || attempt == RETRIES {
-                notes.unstable = !still;
-                return Ok(OnDisk::State { state, notes });
-            }
-            attempt += 1;
-            self.options.control.check()?;
-        }
-    }
-
-    /// Opens the file the long way, or says what is there instead.
-    fn open(&mut self, candidate: &Candidate) -> Result<File, OnDisk> {
-        let parent = match self.parent(candidate) {
-            Ok(parent) => parent,
-            Err(Refusal::Io(why)) => return Err(unreadable(&why)),
-            Err(_) => return Err(OnDisk::Absent),
-        };
-        parent.open_file(candidate.path.name()).map_err(|why| self.not_a_file(candidate, &parent, &why))
-    }
-
-    /// What was a file when the directory was listed and cannot be opened as one now.
-    fn not_a_file(&self, candidate: &Candidate, parent: &Dir, why: &io::Error) -> OnDisk {
-        match parent.stat(candidate.path.name()) {
-            Ok(None) => OnDisk::Absent,
-            Ok(Some(stat)) if stat.kind == Kind::Dir => OnDisk::Absent,
-            // It was replaced by something else meanwhile.
-            Ok(Some(stat)) if stat.kind != Kind::File => {
-                OnDisk::Omit { reason: OmissionReason::Unstable, rule: None, size: None }
-            }
-            _ => unreadable(why),
-        }
-    }
-
-    /// A file over a limit: left out, unless it is unchanged, which hashing tells without keeping it.
-    fn too_large(
-        &self,
-        candidate: &Candidate,
-        mut file: File,
-        stamp: Stamp,
-        over_limit: bool,
-    ) -> Result<OnDisk, Stop> {
-        if let Some(item) = candidate.index.as_ref().filter(|item| !item.intent_to_add) {
-            let mode = self.mode(candidate, stamp.executable);
-            if mode == item.item.mode {
-                let mut hasher = BlobHasher::new(self.repo.format(), stamp.size);
-                let hashed = copy(&mut file, &self.options.control, &mut |bytes| hasher.update(bytes));
-                match hashed {
-                    Ok(_) => {}
-                    Err(ReadError::Fatal(why)) => return Err(why),
-                    Err(ReadError::File(why)) => return Ok(unreadable(&why)),
-                }
-                if hasher.finish() == Some(item.item.oid) {
-                    let state = file_state(mode, Some(item.item.oid), stamp.size);
-                    return Ok(OnDisk::State { state, notes: Notes::default() });
-                }
-            }
-        }
-        let (reason, rule) = if over_limit {
-            (OmissionReason::TooLarge, format!("max_file_bytes={}", self.options.max_file_bytes))
-        } else {
-            (OmissionReason::OverBudget, format!("max_total_bytes={}", self.options.max_total_bytes))
-        };
-        Ok(OnDisk::Omit { reason, rule: Some(rule), size: Some(stamp.size) })
-    }
-
-    fn mode(&self, candidate: &Candidate, executable: bool) -> Mode {
-        let staged = candidate.index.as_ref().map(|item| &item.item.mode);
-        if !self.repo.has_symlinks() && staged == Some(&Mode::Symlink) {
-            return Mode::Symlink;
-        }
-        if !self.repo.trusts_mode() {
-            return staged.filter(|mode| mode.is_file()).cloned().unwrap_or(Mode::Regular);
-        }
-        if executable { Mode::Executable } else { Mode::Regular }
-    }
-
-    fn normalise(&mut self, path: &RelPath, content: &[u8]) -> Result<(Normalised, Option<Eol>), Error> {
-        if self.normaliser.is_none() {
-            self.normaliser = Some(self.repo.normaliser(self.index)?);
-        }
-        let plain =
-            || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
-        let Some(normaliser) = self.normaliser.as_mut() else { return Ok((plain(), None)) };
-        let normalised = match normaliser.normalise(self.index, path, content) {
-            Ok(normalised) => normalised,
-            // It travels as it is, with the reason in `raw`.
-            Err(why) => return Ok((Normalised { raw: Some(why.reason().into()), ..plain() }, None)),
-        };
-        if !normalised.converts {
-            return Ok((normalised, None));
-        }
-        let stored = normalised.changed.as_deref().unwrap_or(content);
-        let native = match normaliser.check_out(path, stored) {
-            Ok(Some(checked_out)) => checked_out == content,
-            Ok(None) => normalised.changed.is_none(),
-            Err(_) => false,
-        };
-        Ok((normalised, Some(if native { Eol::Native } else { Eol::Verbatim })))
-    }
-
-    /// Whether the staged version is the Git LFS pointer of this content: then the file is as checked out, and no
-    /// filter needs to run to tell.
-    fn is_pointed_to(&self, candidate: &Candidate, raw: Option<&str>, content: &Digest) -> bool {
-        let Some(item) = candidate.index.as_ref().filter(|_| raw == Some("filter=lfs")) else { return false };
-        let pointer = self.blobs.size(&item.item.oid).filter(|size| *size < 1024);
-        let pointer = pointer.and_then(|_| self.blobs.read(&item.item.oid).ok().flatten());
-        pointer.is_some_and(|pointer| lfs_content(&pointer).as_ref() == Some(content))
-    }
-
-    /// A file that fits in memory.
-    fn small(
-        &mut self,
-        candidate: &Candidate,
-        file: &mut File,
-        before: Stamp,
-    ) -> Result<(FileState, Notes), ReadError> {
-        let mut content = Vec::with_capacity(before.size as usize + 1);
-        // One byte more than it has, so that a file which grows is seen to.
-        file.take(before.size + 1).read_to_end(&mut content).map_err(ReadError::File)?;
-        let mode = self.mode(candidate, before.executable);
-        let (normalised, eol) = if mode == Mode::Symlink {
-            let oid = self.repo.blob_oid(&content);
-            (Normalised { changed: None, oid, converts: false, raw: None }, None)
-        } else {
-            self.normalise(&candidate.path, &content).map_err(|why| ReadError::Fatal(why.into()))?
-        };
-        let mut state = file_state(mode, normalised.oid, content.len() as u64);
-        state.eol = eol;
-        if normalised.raw.is_some()
-            && self.is_pointed_to(candidate, normalised.raw.as_deref(), &Digest::of(&content))
-        {
-            state.oid = candidate.index.as_ref().map(|item| item.item.oid);
-        }
-        if !self.is_as_committed(candidate, &state) {
-            state.blob = Some(self.add(&content).map_err(ReadError::Fatal)?);
-        }
-        let notes = Notes { raw: normalised.raw, unstable: false, verbatim: normalised.changed.is_none() };
-        Ok((state, notes))
-    }
-
-    /// A file that does not: streamed into the spool, not normalised. Git's id is only computed for tracked files,
-    /// where it tells whether they changed; hashing a new file twice would cost more than storing it.
-    fn large(
-        &mut self,
-        candidate: &Candidate,
-        file: &mut File,
-        before: Stamp,
-    ) -> Result<(FileState, Notes), ReadError> {
-        let mode = self.mode(candidate, before.executable);
-        let (probe, _) =
-            self.normalise(&candidate.path, b"\r\n").map_err(|why| ReadError::Fatal(why.into()))?;
-        let raw = probe.raw.or_else(|| probe.converts.then(|| "size".to_owned()));
-        let mut oid = None;
-        if candidate.is_tracked() || candidate.head.is_some() {
-            let mut hasher = BlobHasher::new(self.repo.format(), before.size);
-            let mut lfs = (raw.as_deref() == Some("filter=lfs")).then(Hasher::new);
-            copy(file, &self.options.control, &mut |bytes| {
-                hasher.update(bytes);
-                if let Some(lfs) = &mut lfs {
-                    lfs.update(bytes);
-                }
-            })?;
-            oid = hasher.finish();
-            let lfs = lfs.map(Hasher::finish);
-            if lfs.is_some_and(|content| self.is_pointed_to(candidate, raw.as_deref(), &content)) {
-                oid = candidate.index.as_ref().map(|item| item.item.oid);
-            }
-            io::Seek::rewind(file).map_err(ReadError::File)?;
-        }
-        let mut state = file_state(mode, oid, before.size);
-        if !self.is_as_committed(candidate, &state) {
-            let (blob, size) =
-                match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
-                    Ok(added) => added,
-                    Err(AddError::Source(why)) => return Err(ReadError::File(why)),
-                    Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
-                };
-            state.blob = Some(blob);
-            state.size = size;
-            self.count(size);
-        }
-        Ok((state, Notes { raw, unstable: false, verbatim: oid.is_some() }))
-    }
 }
 
 /// Whether the work-tree layer is what is staged.
@@ -512,7 +288,7 @@ fn same(worktree: Option<&FileState>, staged: Option<&TreeItem>) -> bool {
     }
 }
 
-fn file_state(mode: Mode, oid: Option<crate::id::Oid>, size: u64) -> FileState {
+fn file_state(mode: Mode, oid: Option<Oid>, size: u64) -> FileState {
     FileState { blob: None::<Digest>, eol: None, mode, oid, size, extra: Extra::new() }
 }
 
@@ -527,50 +303,4 @@ pub(super) fn omission(
 
 fn unreadable(why: &io::Error) -> OnDisk {
     OnDisk::Omit { reason: OmissionReason::Unreadable, rule: Some(errno_name(why)), size: None }
-}
-
-/// Why a file could not be read: its own trouble, or the end of the whole capture.
-enum ReadError {
-    File(io::Error),
-    Fatal(Stop),
-}
-
-/// What changes when a file is written to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-    inode: u64,
-    executable: bool,
-}
-
-/// `None` for what is no regular file.
-fn stamp(file: &File) -> io::Result<Option<Stamp>> {
-    let meta = file.metadata()?;
-    Ok(meta.is_file().then(|| Stamp {
-        size: meta.size(),
-        mtime: (meta.mtime(), meta.mtime_nsec()),
-        ctime: (meta.ctime(), meta.ctime_nsec()),
-        inode: meta.ino(),
-        executable: meta.mode() & 0o100 != 0,
-    }))
-}
-
-/// Reads all of `file` through `each`, checking for cancellation.
-fn copy(
-    file: &mut File,
-    control: &crate::progress::Control,
-    each: &mut dyn FnMut(&[u8]),
-) -> Result<(), ReadError> {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        control.check().map_err(|why| ReadError::Fatal(why.into()))?;
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => each(buffer.get(..count).unwrap_or_default()),
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(ReadError::File(why)),
-        }
-    }
 }

@@ -1,0 +1,207 @@
+//! What follows from the decision: the report, the bytes to write, and what is kept beside the journal.
+
+use super::look::Found;
+use super::{Change, Plan, Planned, Post, Source, skipped};
+use crate::apply::OnConflict;
+use crate::apply::merge::{self, Outcome as Merge};
+use crate::apply::plan::{Decision, Facts, Pick, Shape, decide, take_incoming};
+use crate::apply::sides::Trouble;
+use crate::apply::state::{self, HELD, Here, State};
+use crate::report::{Detail, FileReport, Note, Outcome};
+
+impl Plan<'_, '_, '_> {
+    pub(super) fn empty_dir(&self, mut report: FileReport, found: Found) -> Planned {
+        match found.here {
+            Here::EmptyDir | Here::Directory => Planned::done(report),
+            Here::Absent => {
+                report.outcome = Outcome::Applied;
+                report.detail = Some(Detail::Created);
+                let change = self.change(&found, Post::Dir, Detail::Created);
+                Planned { report, change: Some(change), keep: None }
+            }
+            Here::Special => Planned::done(skipped(report, "target_is_special")),
+            Here::Content(content) => {
+                report.outcome = Outcome::Conflict;
+                report.detail = Some(Detail::ExistsHere);
+                report.hash = Some(content.hash);
+                Planned::done(report)
+            }
+        }
+    }
+
+    fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
+        Change {
+            path: self.path.clone(),
+            entry: (self.path != self.entry.path).then(|| self.entry.path.clone()),
+            pre: found.here.state().unwrap_or(State::Absent),
+            pre_stat: found.here.content().map(|content| content.stat),
+            post,
+            detail,
+            markers: false,
+            needs_dirs: found.needs_dirs,
+        }
+    }
+
+    pub(super) fn act(
+        &mut self,
+        mut report: FileReport,
+        found: Found,
+        facts: &Facts,
+    ) -> Result<Planned, Trouble> {
+        report.hash = found.here.content().map(|content| content.hash);
+        match decide(facts) {
+            Decision::Unchanged => {
+                if facts.incoming_is_base && facts.here != facts.incoming {
+                    report.message =
+                        Some("the snapshot does not change it; the target's own version stays".into());
+                }
+                Ok(Planned::done(report))
+            }
+            Decision::Refuse(reason) => Ok(Planned::done(skipped(report, reason))),
+            Decision::Apply { detail, content, exec } => {
+                self.write(report, &found, facts, Outcome::Applied, detail, content, exec)
+            }
+            Decision::Combine { content, exec } => {
+                self.write(report, &found, facts, Outcome::Merged, Detail::Modified, content, exec)
+            }
+            Decision::Merge { exec } => self.merge(report, found, facts, exec),
+            Decision::Conflict(detail) => self.conflict(report, found, facts, detail, None),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all of them are the decision, spelled out")]
+    fn write(
+        &mut self,
+        mut report: FileReport,
+        found: &Found,
+        facts: &Facts,
+        outcome: Outcome,
+        detail: Detail,
+        content: Pick,
+        exec: bool,
+    ) -> Result<Planned, Trouble> {
+        let private = found.here.content().is_some_and(|content| content.stat.mode & 0o077 == 0);
+        let post = match (&self.entry.worktree, content) {
+            (None, _) => Post::Nothing,
+            (Some(_), Pick::Here) => {
+                let content = match found.here.content().and_then(|content| content.bytes.clone()) {
+                    Some(bytes) => Source::Bytes(bytes),
+                    None => Source::Here,
+                };
+                Post::File { exec, private, content }
+            }
+            (Some(state), Pick::Incoming) if facts.incoming == Shape::Symlink => {
+                Post::Link(self.reader.carried(state)?)
+            }
+            (Some(state), Pick::Incoming) => {
+                let content = if state.size <= HELD {
+                    let (bytes, converted) = self.reader.incoming(&self.path, state)?;
+                    if converted {
+                        report.notes.push(Note::EolConverted);
+                    }
+                    Source::Bytes(bytes)
+                } else {
+                    Source::Carried(state.clone())
+                };
+                Post::File { exec, private, content }
+            }
+        };
+        let links = found.here.content().map_or(0, |content| content.stat.links);
+        if links > 1 && !matches!(post, Post::Nothing) {
+            report.notes.push(Note::HardlinkBroken);
+        }
+        report.detail = (outcome == Outcome::Applied).then(|| detail.clone());
+        report.outcome = outcome;
+        let change = self.change(found, post, detail);
+        Ok(Planned { report, change: Some(change), keep: None })
+    }
+
+    fn merge(
+        &mut self,
+        mut report: FileReport,
+        found: Found,
+        facts: &Facts,
+        exec: bool,
+    ) -> Result<Planned, Trouble> {
+        let (Some(base), Some(incoming)) = (self.entry.head.clone(), self.entry.worktree.clone()) else {
+            return self.conflict(report, found, facts, Detail::Content, None);
+        };
+        match merge::three_way(self.reader, &self.path, Some(&base), &incoming, &found.here)? {
+            Merge::Clean(bytes) => {
+                let here = found.here.content();
+                let same_mode = facts.here.exec() == Some(exec);
+                if same_mode && here.and_then(|content| content.bytes.as_deref()) == Some(&bytes) {
+                    return Ok(Planned::done(report));
+                }
+                let private = here.is_some_and(|content| content.stat.mode & 0o077 == 0);
+                if here.is_some_and(|content| content.stat.links > 1) {
+                    report.notes.push(Note::HardlinkBroken);
+                }
+                report.outcome = Outcome::Merged;
+                let post = Post::File { exec, private, content: Source::Bytes(bytes) };
+                let change = self.change(&found, post, Detail::Modified);
+                Ok(Planned { report, change: Some(change), keep: None })
+            }
+            Merge::Conflict(text) => self.conflict(report, found, facts, Detail::Content, Some(text)),
+            Merge::NotText => self.conflict(report, found, facts, Detail::Binary, None),
+            Merge::NoBase => {
+                report.reason = Some("base_missing".into());
+                report.message = Some(
+                    "the committed version is neither in the snapshot nor here, so nothing can be merged"
+                        .into(),
+                );
+                self.conflict(report, found, facts, Detail::Content, None)
+            }
+        }
+    }
+
+    fn conflict(
+        &mut self,
+        mut report: FileReport,
+        found: Found,
+        facts: &Facts,
+        detail: Detail,
+        mut markers: Option<Vec<u8>>,
+    ) -> Result<Planned, Trouble> {
+        let replaceable = found.here.state().is_some();
+        if found.here.shape() == Shape::Directory {
+            report.reason = Some("target_diverged".into());
+        }
+        if self.context.options.on_conflict == OnConflict::Theirs && replaceable {
+            report.notes.push(Note::TookTheirs);
+            report.reason = None;
+            report.message = None;
+            let Decision::Apply { detail, content, exec } = take_incoming(facts) else {
+                return Ok(Planned::done(report));
+            };
+            return self.write(report, &found, facts, Outcome::Applied, detail, content, exec);
+        }
+        report.outcome = Outcome::Conflict;
+        report.detail = Some(detail.clone());
+        let keep = self.entry.worktree.clone();
+        if self.context.options.on_conflict != OnConflict::Markers {
+            return Ok(Planned { report, change: None, keep });
+        }
+        if markers.is_none()
+            && detail == Detail::ExistsHere
+            && let Some(incoming) = &keep
+            && facts.incoming.same_kind(facts.here)
+            && facts.here != Shape::Symlink
+            && let Merge::Conflict(text) =
+                merge::three_way(self.reader, &self.path, None, incoming, &found.here)?
+        {
+            markers = Some(text);
+        }
+        let Some(text) = markers else { return Ok(Planned { report, change: None, keep }) };
+        report.notes.push(Note::Markers);
+        let here = found.here.content();
+        let post = Post::File {
+            exec: here.is_some_and(state::Content::exec),
+            private: here.is_some_and(|content| content.stat.mode & 0o077 == 0),
+            content: Source::Bytes(text),
+        };
+        let mut change = self.change(&found, post, Detail::Modified);
+        change.markers = true;
+        Ok(Planned { report, change: Some(change), keep })
+    }
+}

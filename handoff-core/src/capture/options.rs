@@ -1,0 +1,101 @@
+//! What a caller chooses, and what a plan tells.
+
+use std::time::Duration;
+
+use crate::path::RelPath;
+use crate::progress::Control;
+use crate::snapshot::{Omission, RepoFailure};
+
+/// What to capture, and how much of it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CaptureOptions {
+    /// Largest file carried, in bytes; larger ones are omitted with a reason. Default 100 MiB.
+    pub max_file_bytes: u64,
+    /// Most content carried, in bytes, before compression; what does not fit is omitted. Default 1 GiB.
+    pub max_total_bytes: u64,
+    /// Most entries per snapshot. Default 50,000.
+    pub max_entries: u64,
+    /// Patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
+    pub exclude: Vec<String>,
+    /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
+    pub bases: Bases,
+    /// Time after which the capture ends with what it has, marked partial. Default none.
+    pub deadline: Option<Duration>,
+    /// Content kept in memory before it goes to an unlinked temporary file, in bytes. Default 32 MiB.
+    pub spool_memory: u64,
+    /// Progress and cancellation.
+    pub control: Control,
+}
+
+/// Whether the committed content of changed files travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Bases {
+    /// Always: a merge at the target never depends on what the target has.
+    #[default]
+    Always,
+    /// Never: smaller, but a target without the object cannot merge.
+    Never,
+}
+
+impl Default for CaptureOptions {
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 100 << 20,
+            max_total_bytes: 1 << 30,
+            max_entries: 50_000,
+            exclude: Vec::new(),
+            bases: Bases::default(),
+            deadline: None,
+            spool_memory: 32 << 20,
+            control: Control::default(),
+        }
+    }
+}
+
+/// What a capture would carry, found without reading any content.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CapturePlan {
+    /// One per repository, in order of name.
+    pub repos: Vec<RepoPlan>,
+}
+
+/// One repository of a [`CapturePlan`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RepoPlan {
+    /// The repository's name.
+    pub name: String,
+    /// Paths that look changed, with the bytes each would add. A path may turn out unchanged once it is read.
+    pub files: Vec<PlannedFile>,
+    /// Changed paths that would be left out.
+    pub omissions: Vec<Omission>,
+    /// Why this repository cannot be captured.
+    pub failed: Option<RepoFailure>,
+}
+
+/// One path of a [`CapturePlan`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PlannedFile {
+    /// The path.
+    pub path: RelPath,
+    /// What happened to it.
+    pub change: PlannedChange,
+    /// Bytes of content that would be read; 0 for deletions.
+    pub bytes: u64,
+}
+
+/// What a [`PlannedFile`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlannedChange {
+    /// New to git.
+    Untracked,
+    /// Tracked and different, staged or not.
+    Modified,
+    /// Tracked and gone.
+    Deleted,
+}

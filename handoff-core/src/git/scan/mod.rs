@@ -1,0 +1,129 @@
+//! One pass over the work tree, merged with the index: which paths may differ from what is staged, and which
+//! are new. Reads directories and stat data, never contents; the stat data of the index is believed only
+//! under git's racy rule (git's `Documentation/technical/racy-git`).
+//!
+//! Directories are a work queue over all cores; each is listed once, by handle, and only tracked names and new
+//! files are looked at. That is about half the work of git's two passes.
+
+mod listing;
+mod queue;
+mod worker;
+
+use std::ffi::CString;
+use std::io;
+use std::num::NonZero;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use rustix::fs::{Mode as OpenMode, OFlags};
+
+use self::queue::{Job, Queue};
+use self::worker::{Shared, Worker};
+use super::{Index, Repo};
+use crate::error::Error;
+use crate::path::RelPath;
+use crate::progress::{Control, Phase};
+
+/// What to look for.
+pub(crate) struct ScanOptions<'a> {
+    pub control: &'a Control,
+    /// When to stop with what is there.
+    pub deadline: Option<Instant>,
+}
+
+/// Everything found, in order of path.
+pub(crate) struct Scanned {
+    pub paths: Vec<ScannedPath>,
+    /// The deadline passed; `paths` is not everything.
+    pub cut: bool,
+}
+
+/// A path that may be changed.
+#[derive(Debug)]
+pub(crate) struct ScannedPath {
+    pub path: RelPath,
+    /// Position of its first index entry; `None` for a path that is not tracked.
+    pub index: Option<usize>,
+    pub found: Found,
+}
+
+/// What is on disk.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing.
+    Absent,
+    /// A file that is new, or whose stat data does not prove it unchanged.
+    File(FoundStat),
+    /// Likewise a symlink.
+    Symlink(FoundStat),
+    /// A directory where a file is tracked.
+    Dir,
+    /// A pipe, socket or device.
+    Special,
+    /// A tracked submodule; whether a repository is checked out there.
+    Submodule { present: bool },
+    /// Files where a submodule is tracked and no repository is: git looks at none of them.
+    Uninitialised,
+    /// An untracked directory that is a repository of its own.
+    NestedRepo,
+    /// A directory or file that could not be looked at.
+    Unreadable(io::Error),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundStat {
+    pub size: u64,
+}
+
+impl Repo {
+    /// Walks the work tree.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`]; an unreadable root. Anything below the root is data.
+    pub fn scan(&self, index: &Index, options: &ScanOptions<'_>) -> Result<Scanned, Error> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
+        let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(self.root(), open, OpenMode::empty())
+            .map_err(|why| Error::io("opening", self.root(), why))?;
+        let entries = index.state().entries().len();
+        let queue = Queue::new(Job {
+            prefix: Vec::new(),
+            range: 0..entries,
+            parent: None,
+            name: CString::default(),
+            blind: false,
+        });
+        let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
+        let own = [self.git_dir(), self.common_dir()].map(|dir| {
+            dir.strip_prefix(self.root())
+                .map(|below| below.as_os_str().as_bytes().to_vec())
+                .unwrap_or_default()
+        });
+        let shared =
+            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
+        let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
+        let ignores = self.ignores(index)?;
+        let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
+        let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = ignores
+                .into_iter()
+                .map(|ignores| {
+                    let (shared, meter) = (&shared, &meter);
+                    scope.spawn(move || Worker::new(shared, ignores).work(meter))
+                })
+                .collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
+        });
+        let mut paths = Vec::new();
+        for outcome in outcomes {
+            paths.append(&mut outcome?);
+        }
+        paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Scanned { paths, cut: queue.is_cut() })
+    }
+}
