@@ -16,19 +16,8 @@
 //! ```
 //! use handoff_core::{ApplyOptions, CaptureOptions, Control, Snapshot, Verdict, Workspace};
 //! use handoff_core::{apply, capture, undo};
-//! # let dir = tempfile::tempdir()?;
-//! # let git = |args: &[&str]| {
-//! #     let status = std::process::Command::new("git").args(args).current_dir(dir.path())
-//! #         .args([] as [&str; 0]).status().expect("git runs");
-//! #     assert!(status.success());
-//! # };
-//! # git(&["init", "-q", "laptop"]);
-//! # std::fs::write(dir.path().join("laptop/a.txt"), "one\n")?;
-//! # git(&["-C", "laptop", "add", "a.txt"]);
-//! # git(&["-C", "laptop", "-c", "user.name=n", "-c", "user.email=e@example.invalid", "commit", "-q", "-m", "first"]);
-//! # git(&["clone", "-q", "laptop", "cloud"]);
-//! # std::fs::write(dir.path().join("laptop/a.txt"), "one\ntwo\n")?;
-//! # let (laptop, cloud, file) = (dir.path().join("laptop"), dir.path().join("cloud"), dir.path().join("work.handoff"));
+//! # let (dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;
+//! # let file = dir.path().join("work.handoff");
 //!
 //! // On one machine: everything uncommitted, into one file. Nothing in the checkout is touched.
 //! let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;

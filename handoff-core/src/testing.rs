@@ -1,5 +1,8 @@
 //! For tests outside this crate: snapshots that no capture would make. Not part of the public interface.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::error::Error;
 use crate::snapshot::{Manifest, Snapshot, Spool};
 
@@ -13,4 +16,30 @@ pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snap
         spool.add(blob)?;
     }
     spool.seal(manifest)
+}
+
+/// A repository with an uncommitted edit of `notes.txt`, and a clean clone of it, both below one temporary
+/// directory: what the examples in this crate's documentation work on.
+pub fn laptop_and_cloud() -> std::io::Result<(tempfile::TempDir, PathBuf, PathBuf)> {
+    let dir = tempfile::tempdir()?;
+    let (laptop, cloud) = (dir.path().join("laptop"), dir.path().join("cloud"));
+    let git = |args: &[&str]| -> std::io::Result<()> {
+        let done = Command::new("git")
+            .args(["-c", "user.name=n", "-c", "user.email=n@example.invalid"])
+            .args(args)
+            .current_dir(dir.path())
+            .output()?;
+        if done.status.success() {
+            Ok(())
+        } else {
+            Err(std::io::Error::other(String::from_utf8_lossy(&done.stderr).into_owned()))
+        }
+    };
+    git(&["init", "-q", "laptop"])?;
+    std::fs::write(laptop.join("notes.txt"), "first\n")?;
+    git(&["-C", "laptop", "add", "notes.txt"])?;
+    git(&["-C", "laptop", "commit", "-q", "-m", "first"])?;
+    git(&["clone", "-q", "laptop", "cloud"])?;
+    std::fs::write(laptop.join("notes.txt"), "first\nsecond\n")?;
+    Ok((dir, laptop, cloud))
 }

@@ -116,6 +116,18 @@ pub enum SymlinkPolicy {
 /// Only when nothing was done: [`Error::Busy`] while another apply or undo is at work,
 /// [`Error::JournalNotSafe`], [`Error::InvalidArgument`] for a mapping of what does not exist, and
 /// [`Error::Cancelled`], after which everything is as it was.
+///
+/// ```
+/// # let (_dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;
+/// use handoff_core::{ApplyOptions, CaptureOptions, Outcome, Verdict, Workspace, apply, capture};
+///
+/// let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;
+/// let report = apply(&snapshot, &Workspace::new([&cloud])?, &ApplyOptions::default())?;
+/// assert_eq!(report.verdict, Verdict::Complete);
+/// assert_eq!(report.repos[0].files[0].outcome, Outcome::Applied);
+/// assert_eq!(std::fs::read(cloud.join("notes.txt"))?, b"first\nsecond\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn apply(
     snapshot: &Snapshot,
     workspace: &Workspace,
@@ -128,6 +140,17 @@ pub fn apply(
 ///
 /// # Errors
 /// As [`apply`], without [`Error::Busy`].
+///
+/// ```
+/// # let (_dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;
+/// use handoff_core::{ApplyOptions, CaptureOptions, Workspace, capture, preview};
+///
+/// let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;
+/// let report = preview(&snapshot, &Workspace::new([&cloud])?, &ApplyOptions::default())?;
+/// assert!(report.to_string().contains("1 applied"));
+/// assert_eq!(std::fs::read(cloud.join("notes.txt"))?, b"first\n", "nothing was written");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn preview(
     snapshot: &Snapshot,
     workspace: &Workspace,
@@ -143,6 +166,18 @@ pub fn preview(
 /// # Errors
 /// [`Error::UnknownApply`] when no checkout of `workspace` has a record of it; [`Error::Busy`];
 /// [`Error::JournalNotSafe`]; [`Error::Cancelled`] before anything was put back.
+///
+/// ```
+/// # let (_dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;
+/// use handoff_core::{ApplyOptions, CaptureOptions, Control, Workspace, apply, capture, undo};
+///
+/// let there = Workspace::new([&cloud])?;
+/// let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;
+/// let report = apply(&snapshot, &there, &ApplyOptions::default())?;
+/// undo(&there, &report.apply_id.expect("something was written"), &Control::default())?;
+/// assert_eq!(std::fs::read(cloud.join("notes.txt"))?, b"first\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
     let roots = workspace.repos().iter().map(|repo| repo.root.as_path());

@@ -42,6 +42,8 @@ pub(crate) struct IndexItem {
     pub intent_to_add: bool,
     pub assume_unchanged: bool,
     pub skip_worktree: bool,
+    /// Bytes of the work-tree file when git last compared it, modulo 2³²; 0 where it did not. A hint, no more.
+    pub size_hint: u32,
 }
 
 /// What the index says about one path.
@@ -146,6 +148,14 @@ impl Repo {
         }
         if edits.is_empty() {
             return Ok(done);
+        }
+        // The index becomes young by being written, and with that git would believe stat data that only the
+        // old index's age made suspect (git's `Documentation/technical/racy-git`).
+        let options =
+            self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let taken = file.timestamp();
+        for entry in file.entries_mut().iter_mut().filter(|entry| entry.stat.is_racy(taken, options)) {
+            entry.stat = Stat::default();
         }
         let mut paths: Vec<&[u8]> = edits.iter().map(|change| change.path.as_bytes()).collect();
         paths.sort_unstable();
@@ -326,6 +336,7 @@ impl Index {
             intent_to_add: entry.flags.contains(Flags::INTENT_TO_ADD),
             assume_unchanged: entry.flags.contains(Flags::ASSUME_VALID),
             skip_worktree: entry.flags.contains(Flags::SKIP_WORKTREE),
+            size_hint: entry.stat.size,
         })
     }
 

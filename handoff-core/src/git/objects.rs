@@ -6,6 +6,9 @@ use crate::id::{ObjectFormat, Oid};
 use crate::path::RelPath;
 use crate::snapshot::Mode;
 
+/// Bytes of decoded objects kept for others that are deltas against them, for each thread.
+const DELTA_CACHE: usize = 8 << 20;
+
 /// What a tree or the index holds at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreeItem {
@@ -52,7 +55,11 @@ impl Repo {
 
     /// Reads many blobs with one handle.
     pub fn blobs(&self) -> Blobs {
-        Blobs { repo: self.local(), format: self.format() }
+        let mut repo = self.local();
+        // Objects of one pack are deltas against each other; without a cache each would be rebuilt from its root.
+        repo.objects
+            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(DELTA_CACHE)));
+        Blobs { repo, format: self.format() }
     }
 
     /// The id git gives a blob of these bytes.

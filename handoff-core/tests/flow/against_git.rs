@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::support::purity::{self, assert_untouched};
-use crate::support::repo::{Format, Repo, scratch};
+use crate::support::repo::{Format, Repo, scratch_in_memory};
 use crate::support::states::{Action, CONTENTS, Item, LINKS, Story, Template, slots};
 use crate::support::{git, oracle};
 
@@ -46,7 +46,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn story() -> impl Strategy<Value = Story> {
+pub fn story() -> impl Strategy<Value = Story> {
     let steps = prop::collection::vec((0..slots(), action()), 0..12);
     let chances = [0.1, 0.7, 0.15, 0.7, 0.05, 0.15].map(prop::bool::weighted);
     (steps, chances).prop_map(|(steps, [detached, refreshed, racy, target_refreshed, durable, again])| {
@@ -55,7 +55,7 @@ fn story() -> impl Strategy<Value = Story> {
 }
 
 /// How many cases, as a share of the whole.
-fn cases(of_2000: u32) -> u32 {
+pub fn cases(of_2000: u32) -> u32 {
     let all: u32 = std::env::var("HANDOFF_CASES").map_or(2000, |text| text.parse().expect("HANDOFF_CASES"));
     (u64::from(all) * u64::from(of_2000)).div_ceil(2000) as u32
 }
@@ -158,7 +158,7 @@ fn text(error: handoff_core::Error) -> String {
 
 /// One state, there and back.
 fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &Met) -> Result<(), String> {
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let source = template.realise(story, &scratch.path().join("a/app"));
     let target = template.checkout(&scratch.path().join("b/app"), story.target_refreshed);
     let wanted = oracle::state(&source);
@@ -235,7 +235,7 @@ fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &M
 fn round_trips(format: Format, unborn: bool, test: u8, count: u32) {
     let template = Template::new(format, unborn);
     let met = Met::default();
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let clean = oracle::state(&template.checkout(&scratch.path().join("app"), true));
     draw(story(), test, count, |story| round_trip(&template, &clean, &story, &met));
     if count >= 300 {
@@ -303,7 +303,7 @@ fn status_of(repo: &Repo) -> BTreeSet<Vec<u8>> {
 
 /// Capture alone, against what git lists: the same paths, modes and ids in each layer, and the same bytes.
 fn finds_what_git_finds(template: &Template, story: &Story) -> Result<(), String> {
-    let scratch = scratch();
+    let scratch = scratch_in_memory();
     let source = template.realise(story, &scratch.path().join("app"));
     let workspace = source.workspace();
     let snapshot = assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))

@@ -13,7 +13,7 @@ use handoff_core::{ApplyId, ApplyOptions, CaptureOptions, Outcome, Snapshot, app
 use crate::support::driver::{Job, Operation};
 use crate::support::oracle::{self, Disk, State};
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, copy_tree, scratch};
+use crate::support::repo::{Format, Repo, copy_tree, scratch_in_memory};
 use crate::support::trace;
 
 /// How many kills a test makes when it takes a sample.
@@ -94,7 +94,7 @@ fn foreign(repo: &Repo) -> BTreeMap<Vec<u8>, Vec<u8>> {
 impl Scene {
     /// Eleven changes of every kind, staged and not.
     fn new() -> Self {
-        let scratch = scratch();
+        let scratch = scratch_in_memory();
         let base = Repo::init(scratch.path().join("base/app"), Format::Sha1);
         base.write("modified.txt", "old content\n".repeat(50)).write("staged.txt", "old\n");
         base.write("deleted.txt", "to be deleted\n").write("sub/deleted-too.txt", "as well\n");

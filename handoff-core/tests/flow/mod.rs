@@ -3,6 +3,7 @@
 mod against_git;
 mod bad_input;
 mod conflicts;
+mod diverged;
 mod hostile;
 mod kill;
 mod multi_repo;

@@ -28,6 +28,12 @@ pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("handoff-test-").tempdir().unwrap()
 }
 
+/// A scratch directory in memory where the system has room for one (Linux), for tests that make thousands of
+/// small checkouts and would else wait for the disk most of the time. Everything else runs on a real one.
+pub fn scratch_in_memory() -> TempDir {
+    tempfile::Builder::new().prefix("handoff-test-").tempdir_in("/dev/shm").unwrap_or_else(|_| scratch())
+}
+
 /// Where `path`, as bytes, is below `root`.
 pub fn at(root: &Path, path: impl AsRef<[u8]>) -> PathBuf {
     root.join(OsStr::from_bytes(path.as_ref()))

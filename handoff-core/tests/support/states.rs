@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use data::{NEW, base, pool};
 
 use super::git;
-use super::repo::{Format, Repo, at, copy_tree, scratch};
+use super::repo::{Format, Repo, at, copy_tree, scratch_in_memory};
 
 /// A content of the pool, by number.
 pub type Content = usize;
@@ -113,7 +113,7 @@ pub fn slots() -> usize {
 impl Template {
     /// With `unborn`, the same slots over a repository without a commit.
     pub fn new(format: Format, unborn: bool) -> Self {
-        let scratch = scratch();
+        let scratch = scratch_in_memory();
         let source = Repo::init(scratch.path().join("source"), format);
         let pool = pool();
         let blob_ids = store(&source, &scratch.path().join("pool"), &pool);

@@ -6,6 +6,7 @@
 //! files are looked at. That is about half the work of git's two passes.
 
 mod listing;
+mod proof;
 mod queue;
 mod worker;
 

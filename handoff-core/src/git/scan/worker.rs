@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use gix::bstr::ByteSlice as _;
-use gix::index::entry::stat::{Options as StatOptions, Time};
-use gix::index::entry::{Flags, Stat as IndexStat};
+use gix::index::entry::Flags;
+use gix::index::entry::stat::Options as StatOptions;
 use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags};
 
 use super::listing::{LIST_BUFFER, Listed, Listing};
+use super::proof::is_unchanged;
 use super::queue::{Job, Queue};
 use super::{Found, FoundStat, ScanOptions, ScannedPath};
 use crate::error::Error;
@@ -272,12 +273,12 @@ impl<'a> Worker<'a> {
                 }
             }
             FileType::RegularFile => {
-                if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
+                if entry.mode.is_submodule() || !is_unchanged(self.shared, entry, &stat) {
                     self.push(Some(at), Found::File(found));
                 }
             }
             FileType::Symlink => {
-                if entry.mode.is_submodule() || !self.is_unchanged(entry, &stat) {
+                if entry.mode.is_submodule() || !is_unchanged(self.shared, entry, &stat) {
                     self.push(Some(at), Found::Symlink(found));
                 }
             }
@@ -300,33 +301,6 @@ impl<'a> Worker<'a> {
             Ok(()) if !present && names.len() > 0 => self.push(None, Found::Uninitialised),
             Ok(()) => {}
         }
-    }
-
-    /// Whether the index's stat data proves that the file is as staged.
-    fn is_unchanged(&self, entry: &gix::index::Entry, stat: &rustix::fs::Stat) -> bool {
-        if entry.stage_raw() != 0 || entry.flags.contains(Flags::INTENT_TO_ADD) {
-            return false;
-        }
-        // Git writes the size 0 for an entry that it could not tell from a later change.
-        if entry.stat.size == 0 && stat.st_size == 0 && !entry.id.is_empty_blob() {
-            return false;
-        }
-        let raw = entry.mode.bits();
-        let kind_fits = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => raw == 0o120000,
-            FileType::RegularFile => {
-                raw & 0o170000 == 0o100000 || (raw == 0o120000 && !self.shared.repo.has_symlinks())
-            }
-            _ => false,
-        };
-        let mode_fits = !self.shared.repo.trusts_mode()
-            || raw & 0o170000 != 0o100000
-            || (stat.st_mode & 0o100 != 0) == (raw & 0o100 != 0);
-        let timestamp = self.shared.index.state().timestamp();
-        kind_fits
-            && mode_fits
-            && entry.stat.matches(&index_stat(stat), self.shared.stat)
-            && !entry.stat.is_racy(timestamp, self.shared.stat)
     }
 
     fn kind(&self, dir: &OwnedFd, item: Listed<'_>) -> rustix::io::Result<FileType> {
@@ -415,26 +389,4 @@ fn is_special(kind: FileType) -> bool {
 
 fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
     name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
-}
-
-/// The parts of a stat that the index keeps, cut to 32 bits as git cuts them.
-fn index_stat(stat: &rustix::fs::Stat) -> IndexStat {
-    IndexStat {
-        mtime: Time { secs: stat.st_mtime as u32, nsecs: stat.st_mtime_nsec as u32 },
-        ctime: Time { secs: stat.st_ctime as u32, nsecs: stat.st_ctime_nsec as u32 },
-        dev: stat.st_dev as u32,
-        ino: stat.st_ino as u32,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        size: index_size(stat.st_size as u64),
-    }
-}
-
-/// A size as the index keeps it: cut to 32 bits, where a multiple of 4 GiB must not look like the size 0 of an
-/// entry that is not to be trusted.
-fn index_size(size: u64) -> u32 {
-    match size as u32 {
-        0 if size > 0 => 1 << 31,
-        cut => cut,
-    }
 }

@@ -116,6 +116,18 @@ impl Snapshot {
     ///
     /// A path that only one of the two names was unchanged in the other, which means: as in HEAD. A
     /// repository that only one of the two has is compared with its own HEAD. Reads no contents.
+    ///
+    /// ```
+    /// # let (_dir, laptop, _) = handoff_core::testing::laptop_and_cloud()?;
+    /// use handoff_core::{CaptureOptions, Workspace, capture};
+    ///
+    /// let workspace = Workspace::new([&laptop])?;
+    /// let before = capture(&workspace, &CaptureOptions::default())?;
+    /// std::fs::write(laptop.join("notes.txt"), "first\nsecond\nthird\n")?;
+    /// let after = capture(&workspace, &CaptureOptions::default())?;
+    /// assert!(before.diff(&after).to_string().contains("+third"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn diff(&self, newer: &Self) -> SnapshotDiff {
         let mut names: BTreeMap<&str, (Option<&RepoManifest>, Option<&RepoManifest>)> = BTreeMap::new();
         for repo in &self.manifest().repos {
