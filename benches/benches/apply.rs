@@ -40,8 +40,9 @@ fn run(sizes: &Sizes) -> Done {
     let (bundle, patch, commit) = (out.join("work.handoff"), out.join("work.patch"), out.join("theirs"));
     prepare(&source, &target, &bundle, &patch, &commit)?;
 
-    // Every side starts from a clean tree and leaves the same change behind.
-    let reset = || target.clean().and_then(|()| target.expect(state));
+    // Every side starts from a clean tree and leaves the same change behind. What putting it back has written goes
+    // to disk first, or whoever syncs would pay for it.
+    let reset = || target.clean().and_then(|()| target.expect(state)).and_then(|()| target.settle());
     let ours = |durability| {
         let (bundle, target) = (&bundle, &target);
         move || child::apply_command(bundle, target.root(), durability)
@@ -49,7 +50,7 @@ fn run(sizes: &Sizes) -> Done {
     let patched = |option: &'static str| {
         let (patch, target) = (&patch, &target);
         move || {
-            let mut command = script::git(target.root(), &["apply", "--whitespace=nowarn"]);
+            let mut command = script::git(target.root(), &["apply", "--quiet", "--whitespace=nowarn"]);
             command.args(Some(option).filter(|option| !option.is_empty())).arg(patch);
             command
         }
@@ -91,6 +92,7 @@ fn run(sizes: &Sizes) -> Done {
     target.reunite()?;
     source.clean()?;
     fs::remove_dir_all(out)?;
+    target.empty_trash()?;
     table.close()
 }
 

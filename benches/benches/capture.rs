@@ -87,6 +87,7 @@ fn run(sizes: &Sizes) -> Done {
         println!("  size {} MiB, theirs {} MiB", size_mib(&file)?, size_mib(&archive)?);
     }
     fs::remove_dir_all(out)?;
+    tree.empty_trash()?;
     table.close()
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::{Done, script};
@@ -107,11 +108,37 @@ impl Tree {
             self.write(&path(file), &text)?;
         }
         for nth in 0..state.new {
-            let _ = fs::remove_file(self.root.join(self.new_path(nth)));
+            self.discard(&self.root.join(self.new_path(nth)))?;
         }
-        let _ = fs::remove_dir_all(self.private("../handoff"));
+        self.discard(&self.private("../handoff"))?;
         fs::copy(self.private(if diverged { "index-diverged" } else { "index" }), self.private("../index"))?;
         self.git(&["update-index", "-q", "--refresh"])
+    }
+
+    /// Moves `path` out of the tree. Not deleted before all is measured: for a minute after a deletion, ext4 looks
+    /// through the deleted inodes of a directory's neighbourhood before each new file, which nobody who applies
+    /// once would meet.
+    fn discard(&self, path: &Path) -> Done {
+        if !path.exists() {
+            return Ok(());
+        }
+        let trash = self.root.with_extension("trash");
+        fs::create_dir_all(&trash)?;
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        Ok(fs::rename(path, trash.join(name))?)
+    }
+
+    /// Empties what [`clean`](Self::clean) has moved out of the way.
+    pub fn empty_trash(&self) -> Done {
+        let trash = self.root.with_extension("trash");
+        if trash.exists() { Ok(fs::remove_dir_all(trash)?) } else { Ok(()) }
+    }
+
+    /// Writes to disk whatever waits to be written on the tree's file system.
+    pub fn settle(&self) -> Done {
+        let done = std::process::Command::new("sync").arg("--file-system").arg(&self.root).status()?;
+        if done.success() { Ok(()) } else { Err("sync failed".into()) }
     }
 
     /// Commits an edit near the end of every other file that `state` modifies; [`reunite`](Self::reunite) takes it back.

@@ -61,13 +61,15 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// Lower-case hexadecimal of `bytes`.
+/// Lower-case hexadecimal of `bytes`. By table, not by `format!`: a manifest of thousands of entries is mostly ids.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
+        for nibble in [byte >> 4, byte & 15] {
+            out.extend(DIGITS.get(usize::from(nibble)));
+        }
     }
     out
 }
@@ -127,7 +129,7 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&hex(&self.0))
     }
 }
 

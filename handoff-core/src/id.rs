@@ -99,8 +99,8 @@ macro_rules! text_form {
             }
         }
         impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+            fn serialize<S: Serializer>(&$self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&$show)
             }
         }
         impl<'de> Deserialize<'de> for $type {

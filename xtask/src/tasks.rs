@@ -9,7 +9,10 @@ use crate::{git, tidy, tools};
 /// `make demo`.
 pub fn demo() -> Done {
     tools::need(&[("git", "git")])?;
-    run(&mut cargo(&["run", "--locked", "--release", "--quiet", "-p", "handoff-examples", "--bin", "demo"]))
+    let what = ["--locked", "--release", "-p", "handoff-examples", "--bin", "demo"];
+    // The first build takes minutes, so it is not a quiet one.
+    run(cargo(&["build"]).args(what))?;
+    run(cargo(&["run", "--quiet"]).args(what))
 }
 
 /// `make test`: phases go on after one has failed, so that one run shows everything; tests come last.

@@ -143,7 +143,8 @@ impl RepoReport {
         let counts: Vec<String> = [(drift.ahead, "more here"), (drift.behind, "missing here")]
             .into_iter()
             .filter_map(|(count, words)| {
-                count.filter(|count| *count > 0).map(|count| format!("{count} commits {words}"))
+                let count = count.filter(|count| *count > 0)?;
+                Some(format!("{count} {} {words}", if count == 1 { "commit" } else { "commits" }))
             })
             .collect();
         if !counts.is_empty() {

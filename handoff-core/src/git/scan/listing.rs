@@ -1,6 +1,7 @@
 //! The names in one directory.
 
 use std::ffi::CStr;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FileType, RawDir};
@@ -20,8 +21,13 @@ pub(super) struct Listed<'a> {
 pub(super) struct Listing {
     /// Names one after another, a NUL behind each.
     names: Vec<u8>,
-    /// Where each name begins, and of what kind it is.
-    items: Vec<(usize, FileType)>,
+    items: Vec<Item>,
+}
+
+/// Where one name stands, its NUL included, and of what kind it is.
+struct Item {
+    name: Range<usize>,
+    kind: FileType,
 }
 
 impl Listing {
@@ -34,12 +40,14 @@ impl Listing {
             let entry = entry?;
             let name = entry.file_name();
             if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                self.items.push((self.names.len(), entry.file_type()));
+                let start = self.names.len();
                 self.names.extend_from_slice(name.to_bytes_with_nul());
+                self.items.push(Item { name: start..self.names.len(), kind: entry.file_type() });
             }
         }
+        // The NUL sorts before every byte of a longer name, as the end of a name should.
         let names = &self.names;
-        self.items.sort_unstable_by(|a, b| name_at(names, a.0).cmp(name_at(names, b.0)));
+        self.items.sort_unstable_by(|a, b| names.get(a.name.clone()).cmp(&names.get(b.name.clone())));
         Ok(())
     }
 
@@ -55,17 +63,14 @@ impl Listing {
 
     /// The name `name`, if it is listed.
     pub fn find(&self, name: &CStr) -> Option<Listed<'_>> {
-        let at = self.items.binary_search_by(|item| name_at(&self.names, item.0).cmp(name)).ok()?;
+        let wanted = Some(name.to_bytes_with_nul());
+        let at = self.items.binary_search_by(|item| self.names.get(item.name.clone()).cmp(&wanted)).ok()?;
         self.get(at)
     }
 
     fn get(&self, at: usize) -> Option<Listed<'_>> {
-        let (start, kind) = *self.items.get(at)?;
-        Some(Listed { name: name_at(&self.names, start), kind })
+        let item = self.items.get(at)?;
+        let name = CStr::from_bytes_with_nul(self.names.get(item.name.clone())?).ok()?;
+        Some(Listed { name, kind: item.kind })
     }
-}
-
-fn name_at(names: &[u8], start: usize) -> &CStr {
-    // Every name was pushed with its NUL.
-    names.get(start..).and_then(|rest| CStr::from_bytes_until_nul(rest).ok()).unwrap_or_default()
 }
