@@ -107,6 +107,30 @@ fn an_edit_of_the_same_size_in_the_tick_of_the_commit_is_found() {
     }
 }
 
+/// Git writes the size 0 for an entry whose file changed within the index's own second. An emptied file must not
+/// look like it.
+#[test]
+fn an_emptied_file_is_not_taken_for_an_entry_of_no_known_size() {
+    let scratch = Scratch::new();
+    scratch.git(&["config", "core.trustctime", "false"]);
+    let stamp = || {
+        let file = fs::File::options().write(true).open(scratch.app().join("a.txt")).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    };
+    stamp();
+    scratch.git(&["update-index", "-q", "--refresh"]);
+    let index = scratch.app().join(".git/index");
+    let mut bytes = fs::read(&index).unwrap();
+    // The size is the last word of the stat data; id and flags lie between it and the path.
+    let path = bytes.windows(5).position(|window| window == b"a.txt").unwrap();
+    bytes[path - 26..path - 22].fill(0);
+    fs::write(&index, bytes).unwrap();
+    assert_eq!(paths(&scratch.capture()), Vec::<String>::new());
+    scratch.write("a.txt", "");
+    stamp();
+    assert_eq!(paths(&scratch.capture()), ["a.txt"]);
+}
+
 #[test]
 fn index_formats_hold_the_same_entries() {
     let mut ids = Vec::new();
