@@ -7,7 +7,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::id::ApplyId;
+use crate::access::ContinueDecision;
+use crate::id::{ApplyId, ConversationId, EnvironmentId, RunId};
+use crate::run::RunState;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -63,6 +65,34 @@ kinds! {
     InvalidArgument = "invalid_argument",
     /// The caller cancelled.
     Cancelled = "cancelled",
+    /// There is no such thing, as far as this actor may know.
+    NotFound = "not_found",
+    /// The run cannot be continued as it is.
+    NotContinuable = "not_continuable",
+    /// The run is in another state than the call needs.
+    WrongState = "wrong_state",
+    /// Another session holds the run.
+    Leased = "leased",
+    /// Another session has taken the run; this one must stop.
+    Fenced = "fenced",
+    /// Messages that should be there are not there yet.
+    Unsynced = "unsynced",
+    /// The run is pinned to another model, or the model is not on offer.
+    Model = "model",
+    /// The environment does not fit.
+    EnvironmentMismatch = "environment_mismatch",
+    /// Nothing is left of the budget.
+    BudgetExhausted = "budget_exhausted",
+    /// The deadline of a wait passed.
+    TimedOut = "timed_out",
+    /// The storage failed.
+    Storage = "storage",
+    /// The runtime failed.
+    Runtime = "runtime",
+    /// The agent failed.
+    Agent = "agent",
+    /// The host's policy failed or refused, with its own reason.
+    Policy = "policy",
 }
 
 impl std::fmt::Display for ErrorKind {
@@ -206,6 +236,118 @@ pub enum Error {
     /// See [`ErrorKind::Cancelled`].
     #[error("cancelled by the caller; nothing is left behind")]
     Cancelled,
+    /// See [`ErrorKind::NotFound`].
+    #[error("there is no {what} here, or it is not for you; check the id and who asks")]
+    NotFound {
+        /// What was asked for, as in "run r…".
+        what: String,
+    },
+    /// See [`ErrorKind::NotContinuable`].
+    #[error("run {run} cannot be continued: {why}")]
+    NotContinuable {
+        /// The run.
+        run: RunId,
+        /// Why not, in one stable word.
+        reason: ContinueDecision,
+        /// Why not, and what to do.
+        why: &'static str,
+    },
+    /// See [`ErrorKind::WrongState`].
+    #[error("run {run} is {state}, but {needs}")]
+    WrongState {
+        /// The run.
+        run: RunId,
+        /// Where it stands.
+        state: RunState,
+        /// What the call needs, and what to do.
+        needs: &'static str,
+    },
+    /// See [`ErrorKind::Leased`].
+    #[error("another session is at work on run {run}; send it a follow-up, or try again when it has ended")]
+    Leased {
+        /// The run.
+        run: RunId,
+    },
+    /// See [`ErrorKind::Fenced`].
+    #[error("another session has taken over {what}; this one must stop and can write nothing more")]
+    Fenced {
+        /// What was to be written.
+        what: String,
+    },
+    /// See [`ErrorKind::Unsynced`].
+    #[error(
+        "conversation {conversation} has {have} of {want} messages here; wait until the rest is stored, or pass the messages themselves"
+    )]
+    Unsynced {
+        /// The conversation.
+        conversation: ConversationId,
+        /// How many there are.
+        have: u64,
+        /// How many there should be.
+        want: u64,
+    },
+    /// See [`ErrorKind::Model`].
+    #[error("the model {asked} cannot be used: {why}")]
+    Model {
+        /// The model asked for.
+        asked: String,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// See [`ErrorKind::EnvironmentMismatch`].
+    #[error("environment {environment} does not fit: {why}")]
+    EnvironmentMismatch {
+        /// The environment.
+        environment: EnvironmentId,
+        /// What is missing, and what to do.
+        why: String,
+    },
+    /// See [`ErrorKind::BudgetExhausted`].
+    #[error("nothing is left of the budget in {unit}; raise it and try again")]
+    BudgetExhausted {
+        /// The unit that is used up.
+        unit: String,
+    },
+    /// See [`ErrorKind::TimedOut`].
+    #[error("{what} did not happen in time; it may still happen")]
+    TimedOut {
+        /// What was waited for.
+        what: String,
+    },
+    /// See [`ErrorKind::Storage`].
+    #[error("{action} failed in the storage")]
+    Storage {
+        /// What was tried, as in "appending to conversation c…".
+        action: String,
+        /// Whether the same call may succeed later.
+        retryable: bool,
+        /// What the storage said.
+        source: Source,
+    },
+    /// See [`ErrorKind::Runtime`].
+    #[error("{action} failed in the runtime")]
+    Runtime {
+        /// What was tried.
+        action: String,
+        /// Whether the same call may succeed later.
+        retryable: bool,
+        /// What the runtime said.
+        source: Source,
+    },
+    /// See [`ErrorKind::Agent`].
+    #[error("the agent failed while {action}")]
+    Agent {
+        /// What it was doing.
+        action: String,
+        /// What it said.
+        source: Source,
+    },
+    /// See [`ErrorKind::Policy`].
+    #[error("refused by policy: {why}")]
+    Policy {
+        /// Why, in the host's words, and what to do.
+        why: String,
+    },
 }
 
 impl Error {
@@ -229,12 +371,30 @@ impl Error {
             Self::UnknownApply { .. } => ErrorKind::UnknownApply,
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::Cancelled => ErrorKind::Cancelled,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotContinuable { .. } => ErrorKind::NotContinuable,
+            Self::WrongState { .. } => ErrorKind::WrongState,
+            Self::Leased { .. } => ErrorKind::Leased,
+            Self::Fenced { .. } => ErrorKind::Fenced,
+            Self::Unsynced { .. } => ErrorKind::Unsynced,
+            Self::Model { .. } => ErrorKind::Model,
+            Self::EnvironmentMismatch { .. } => ErrorKind::EnvironmentMismatch,
+            Self::BudgetExhausted { .. } => ErrorKind::BudgetExhausted,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Storage { .. } => ErrorKind::Storage,
+            Self::Runtime { .. } => ErrorKind::Runtime,
+            Self::Agent { .. } => ErrorKind::Agent,
+            Self::Policy { .. } => ErrorKind::Policy,
         }
     }
 
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        match self {
+            Self::Busy { .. } | Self::Leased { .. } | Self::Unsynced { .. } | Self::TimedOut { .. } => true,
+            Self::Storage { retryable, .. } | Self::Runtime { retryable, .. } => *retryable,
+            _ => false,
+        }
     }
 
     /// An [`Error::Io`] for `path`; `action` reads before the path, as in "reading".

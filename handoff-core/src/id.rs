@@ -66,17 +66,22 @@ pub struct ApplyId([u8; 16]);
 impl ApplyId {
     /// An id never given before.
     pub(crate) fn new() -> std::io::Result<Self> {
-        let mut bytes = [0; 16];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-        let millis = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_millis() as u64);
-        let time = millis.to_be_bytes();
-        for (byte, of_time) in bytes.iter_mut().zip(time.iter().skip(2)) {
-            *byte = *of_time;
-        }
-        Ok(Self(bytes))
+        fresh().map(Self)
     }
+}
+
+/// 16 bytes never given before: six of time in milliseconds, so that sorted ids are in order of time, then chance.
+fn fresh() -> std::io::Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    let millis = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_millis() as u64);
+    let time = millis.to_be_bytes();
+    for (byte, of_time) in bytes.iter_mut().zip(time.iter().skip(2)) {
+        *byte = *of_time;
+    }
+    Ok(bytes)
 }
 
 macro_rules! text_form {
@@ -129,6 +134,105 @@ text_form!(
     |self| format!("a{}", hex(&self.0)),
     |text| text.strip_prefix('a').and_then(unhex).and_then(|raw| raw.try_into().ok()).map(Self)
 );
+
+macro_rules! unique_ids {
+    ($($(#[$doc:meta])* $type:ident = $letter:literal, $expected:literal;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Text form: the letter and 32 lower-case hexadecimal digits; sorted ids are in order of time.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type([u8; 16]);
+
+        impl $type {
+            /// An id never given before.
+            ///
+            /// # Panics
+            /// When the operating system has no randomness to give.
+            #[allow(clippy::new_without_default)]
+            pub fn new() -> Self {
+                Self(fresh().expect("the operating system gives randomness"))
+            }
+
+            /// An id that `digest` decides, for operations that must find their own traces again.
+            pub fn from_digest(digest: &Digest) -> Self {
+                let mut bytes = [0; 16];
+                for (byte, from) in bytes.iter_mut().zip(digest.as_bytes()) {
+                    *byte = *from;
+                }
+                Self(bytes)
+            }
+        }
+
+        text_form!(
+            $type,
+            $expected,
+            |self| format!(concat!($letter, "{}"), hex(&self.0)),
+            |text| text.strip_prefix($letter).and_then(unhex).and_then(|raw| raw.try_into().ok()).map(Self)
+        );
+    )*};
+}
+
+unique_ids! {
+    /// Names a conversation.
+    ConversationId = "c", "a conversation id (the letter c and 32 lower-case hexadecimal digits)";
+    /// Names a message of a conversation; forks keep it.
+    MessageId = "m", "a message id (the letter m and 32 lower-case hexadecimal digits)";
+    /// Names a run through all its sessions.
+    RunId = "r", "a run id (the letter r and 32 lower-case hexadecimal digits)";
+    /// Names one execution of a run.
+    SessionId = "s", "a session id (the letter s and 32 lower-case hexadecimal digits)";
+    /// Names one write, so that its writer knows it again after a lost answer.
+    OpId = "o", "an operation id (the letter o and 32 lower-case hexadecimal digits)";
+}
+
+macro_rules! host_names {
+    ($($(#[$doc:meta])* $type:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// The host's own text: 1 to 256 bytes without control characters.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $type(Box<str>);
+
+        impl $type {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = ParseIdError;
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
+                    return Err(ParseIdError::new(text, "a name of 1 to 256 bytes without control characters"));
+                }
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+host_names! {
+    /// Names who asks: a person or a service.
+    ActorId;
+    /// Names a team that a run may belong to.
+    TeamId;
+    /// Names a place where sessions can run.
+    EnvironmentId;
+}
 
 #[cfg(test)]
 mod tests {

@@ -57,32 +57,63 @@
 //!
 //! The [`docs`] module holds the guide, the file format and the limits, as they are in the repository.
 
+mod access;
+mod agent;
 mod apply;
+mod budget;
 mod capture;
+mod clock;
+pub mod conversation;
 mod digest;
+mod environment;
 mod error;
 mod git;
+mod handoff;
 mod id;
+mod lease;
+mod log;
 mod names;
+mod notify;
 mod path;
+mod policy;
 mod progress;
 mod report;
 mod rooted;
+pub mod run;
+pub mod runtime;
 pub mod snapshot;
+pub mod storage;
 #[doc(hidden)]
 pub mod testing;
 mod text;
 mod workspace;
 
+pub use access::{ContinueDecision, ContinueQuery, LeaseState, Owner, Relation, decide};
+pub use agent::{
+    ActiveSession, Agent, AgentError, AgentInfo, AgentKind, SessionEnd, SessionFacts, SessionHost,
+};
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
+pub use budget::{Budget, Usage};
 pub use capture::{Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, capture, plan};
+pub use clock::{Clock, SystemClock};
+pub use conversation::{Attachment, ConversationHead, ForkPoint, Message, Role};
 pub use digest::{Digest, Hasher, ParseIdError};
+pub use environment::{Environment, EnvironmentRepo};
 pub use error::{Error, ErrorKind};
-pub use id::{ApplyId, ObjectFormat, Oid, SnapshotId};
+pub use handoff::*;
+pub use id::{
+    ActorId, ApplyId, ConversationId, EnvironmentId, MessageId, ObjectFormat, Oid, OpId, RunId, SessionId,
+    SnapshotId, TeamId,
+};
+pub use notify::{NoNotify, Notice, Notify};
 pub use path::RelPath;
+pub use policy::{OpenPolicy, Policy};
 pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
+pub use run::{Origin, Run, RunState, Session, SessionState};
+pub use runtime::{Place, RunSession, Runtime, RuntimeError, SessionSpec};
 pub use snapshot::{Manifest, Snapshot};
+pub use storage::{Key, Meta, PutNew, Storage, StorageError};
 pub use workspace::{Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.
