@@ -407,6 +407,16 @@ impl Error {
         Self::Repository { path: path.to_owned(), action: action.into(), source: source.into() }
     }
 
+    /// An [`Error::Storage`]; `action` reads as in "creating c/…/0".
+    pub(crate) fn storage(action: impl Into<String>, source: crate::storage::StorageError) -> Self {
+        Self::Storage { action: action.into(), retryable: source.retryable, source: source.into() }
+    }
+
+    /// An [`Error::NotFound`].
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into() }
+    }
+
     /// An [`Error::Format`].
     pub(crate) fn format(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Format { what: what.into(), why: why.into() }

@@ -153,6 +153,11 @@ macro_rules! unique_ids {
                 Self(fresh().expect("the operating system gives randomness"))
             }
 
+            /// The raw bytes.
+            pub(crate) const fn bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
             /// An id that `digest` decides, for operations that must find their own traces again.
             pub fn from_digest(digest: &Digest) -> Self {
                 let mut bytes = [0; 16];

@@ -1,11 +1,16 @@
 //! An append-only log of numbered objects. The one place that decides who won a number.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::error::Error;
-use crate::storage::{Key, Storage};
+use crate::storage::{Key, PutNew, Storage, StorageError};
+
+/// Tries of one request before its failure is the caller's.
+const TRIES: u32 = 5;
 
 /// Objects `prefix/000…0` onwards, without holes. Each body must be unique (hold an operation id), because after a
 /// lost answer the bytes decide whose it is.
@@ -22,23 +27,157 @@ impl Log {
         Self { storage, prefix, digits }
     }
 
+    /// The key of number `seq`.
+    pub(crate) fn key(&self, seq: u64) -> Result<Key, Error> {
+        let digits = self.digits;
+        let name = format!("{seq:0digits$}");
+        // A number with more digits than the others would sort among them, so the log is full before that.
+        if name.len() > digits {
+            return Err(Error::Limit {
+                what: format!("number in the log {}", self.prefix),
+                limit: 10u64.saturating_pow(digits as u32) - 1,
+                found: seq,
+            });
+        }
+        self.prefix.join(&name).map_err(|error| Error::format(format!("the log {}", self.prefix), error.to_string()))
+    }
+
     /// The last number there is, looking first at `hint`; `None` for an empty log. Doubling steps, then
     /// bisection: O(log distance) reads, never a list.
     pub(crate) async fn head(&self, hint: Option<u64>) -> Result<Option<u64>, Error> {
-        let _ = hint;
-        todo!()
+        Ok(self.head_body(hint).await?.map(|(seq, _)| seq))
+    }
+
+    /// As [`head`](Self::head), with the body of that number: the search has read it anyway.
+    pub(crate) async fn head_body(&self, hint: Option<u64>) -> Result<Option<(u64, Bytes)>, Error> {
+        // A hint is never trusted: where it points to nothing, the search begins at the beginning.
+        let mut known = match hint {
+            Some(hint) => self.get(hint).await?.map(|body| (hint, body)),
+            None => None,
+        };
+        if known.is_none() {
+            known = self.get(0).await?.map(|body| (0, body));
+        }
+        let Some(mut known) = known else { return Ok(None) };
+        let mut step = 1;
+        let mut absent = loop {
+            let probe = known.0.saturating_add(step);
+            match self.get(probe).await? {
+                Some(body) => known = (probe, body),
+                None => break probe,
+            }
+            step *= 2;
+        };
+        while absent - known.0 > 1 {
+            let middle = known.0 + (absent - known.0) / 2;
+            match self.get(middle).await? {
+                Some(body) => known = (middle, body),
+                None => absent = middle,
+            }
+        }
+        Ok(Some(known))
     }
 
     /// The body of number `seq`.
     pub(crate) async fn get(&self, seq: u64) -> Result<Option<Bytes>, Error> {
-        let _ = (seq, &self.storage, &self.prefix, self.digits);
-        todo!()
+        get(&*self.storage, &self.key(seq)?).await
     }
 
     /// Creates number `seq`; false when another body is there. A lost or wrong answer is resolved by reading the
     /// number back; passing trouble is tried again with backoff.
     pub(crate) async fn put(&self, seq: u64, body: Bytes) -> Result<bool, Error> {
-        let _ = (seq, body);
-        todo!()
+        put_new(&*self.storage, &self.key(seq)?, body).await
+    }
+}
+
+/// The body of `key`; passing trouble is tried again.
+pub(crate) async fn get(storage: &dyn Storage, key: &Key) -> Result<Option<Bytes>, Error> {
+    let mut tries = 0;
+    loop {
+        match storage.get(key, None).await {
+            Ok(body) => return Ok(body),
+            Err(error) => again(&mut tries, error, || format!("reading {key}")).await?,
+        }
+    }
+}
+
+/// Creates `key`; false when another body is there.
+///
+/// An answer can be wrong both ways: a store that wrote, and was asked again by its own client, says `Exists` of our
+/// own body, and one that failed may have written. The body itself tells: the same bytes are ours, others are not,
+/// and none means that nothing was written.
+pub(crate) async fn put_new(storage: &dyn Storage, key: &Key, body: Bytes) -> Result<bool, Error> {
+    let mut tries = 0;
+    loop {
+        let action = || format!("creating {key}");
+        let failure = match storage.put_new(key, body.clone()).await {
+            Ok(PutNew::Created) => return Ok(true),
+            Ok(PutNew::Exists) => StorageError::retryable("the storage says that the object exists, and has none"),
+            Err(error) => error,
+        };
+        if let Some(found) = get(storage, key).await? {
+            return Ok(found == body);
+        }
+        again(&mut tries, failure, action).await?;
+    }
+}
+
+/// Waits before the next try; an error when there is none.
+async fn again(tries: &mut u32, error: StorageError, action: impl Fn() -> String) -> Result<(), Error> {
+    *tries += 1;
+    if !error.retryable || *tries >= TRIES {
+        return Err(Error::storage(action(), error));
+    }
+    // Up to half more by chance, so that writers that met once do not meet again.
+    let base = Duration::from_millis(20) * 4u32.pow(*tries - 1);
+    let chance = u32::from(*crate::id::OpId::new().bytes().last().unwrap_or(&0));
+    SystemClock.sleep(base + base * chance / 512).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    fn log(storage: &MemoryStorage) -> Log {
+        Log::new(Arc::new(storage.clone()), "t/l".parse().unwrap(), 12)
+    }
+
+    #[test]
+    fn the_head_is_found_from_every_hint() {
+        let storage = MemoryStorage::new();
+        let log = log(&storage);
+        assert_eq!(block_on(log.head(None)).unwrap(), None);
+        assert_eq!(block_on(log.head(Some(7))).unwrap(), None);
+        for seq in 0..70 {
+            assert!(block_on(log.put(seq, Bytes::from(format!("{seq}")))).unwrap());
+            for hint in [None, Some(0), Some(seq / 2), Some(seq), Some(seq + 1), Some(seq + 1_000)] {
+                let (found, body) = block_on(log.head_body(hint)).unwrap().unwrap();
+                assert_eq!((found, body), (seq, Bytes::from(format!("{seq}"))), "from {hint:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_body_wins_a_number_and_knows_it_when_asked_again() {
+        let storage = MemoryStorage::new();
+        let log = log(&storage);
+        assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap());
+        assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap(), "the same again is a lost answer");
+        assert!(!block_on(log.put(0, Bytes::from_static(b"theirs"))).unwrap());
+        assert_eq!(block_on(log.get(0)).unwrap().unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_number_that_would_not_sort_is_refused() {
+        let storage = MemoryStorage::new();
+        let log = Log::new(Arc::new(storage), "t/l".parse().unwrap(), 2);
+        assert!(block_on(log.put(100, Bytes::new())).is_err());
+        assert!(block_on(log.put(99, Bytes::new())).unwrap());
     }
 }

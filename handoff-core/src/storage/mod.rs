@@ -5,6 +5,7 @@
 //! a hint and never trusted.
 
 mod key;
+mod memory;
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures_lite::Stream;
 
 pub use key::Key;
+pub use memory::MemoryStorage;
 
 /// What [`Storage::put_new`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
