@@ -77,6 +77,7 @@ mod notify;
 mod path;
 mod policy;
 mod progress;
+mod record;
 mod report;
 mod rooted;
 pub mod run;

@@ -12,6 +12,24 @@ use crate::storage::{Key, PutNew, Storage, StorageError};
 /// Tries of one request before its failure is the caller's.
 const TRIES: u32 = 5;
 
+/// Whose the body of an object is after an attempt to create it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// Created by this very call.
+    Created,
+    /// The same body was there: an earlier call's, or this one's after a lost answer.
+    Mine,
+    /// Another body is there.
+    Theirs,
+}
+
+impl Put {
+    /// Whether the object has the body that was to be put.
+    pub(crate) fn won(self) -> bool {
+        self != Self::Theirs
+    }
+}
+
 /// Objects `prefix/000…0` onwards, without holes. Each body must be unique (hold an operation id), because after a
 /// lost answer the bytes decide whose it is.
 #[derive(Clone)]
@@ -39,7 +57,9 @@ impl Log {
                 found: seq,
             });
         }
-        self.prefix.join(&name).map_err(|error| Error::format(format!("the log {}", self.prefix), error.to_string()))
+        self.prefix
+            .join(&name)
+            .map_err(|error| Error::format(format!("the log {}", self.prefix), error.to_string()))
     }
 
     /// The last number there is, looking first at `hint`; `None` for an empty log. Doubling steps, then
@@ -58,7 +78,19 @@ impl Log {
         if known.is_none() {
             known = self.get(0).await?.map(|body| (0, body));
         }
-        let Some(mut known) = known else { return Ok(None) };
+        let Some(known) = known else { return Ok(None) };
+        Ok(Some(self.search(known).await?))
+    }
+
+    /// The last number after `known`, which is there, with its body; `None` when `known` is the last.
+    pub(crate) async fn head_from(&self, known: u64) -> Result<Option<(u64, Bytes)>, Error> {
+        match self.get(known + 1).await? {
+            Some(body) => Ok(Some(self.search((known + 1, body)).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn search(&self, mut known: (u64, Bytes)) -> Result<(u64, Bytes), Error> {
         let mut step = 1;
         let mut absent = loop {
             let probe = known.0.saturating_add(step);
@@ -75,7 +107,7 @@ impl Log {
                 None => absent = middle,
             }
         }
-        Ok(Some(known))
+        Ok(known)
     }
 
     /// The body of number `seq`.
@@ -83,9 +115,9 @@ impl Log {
         get(&*self.storage, &self.key(seq)?).await
     }
 
-    /// Creates number `seq`; false when another body is there. A lost or wrong answer is resolved by reading the
+    /// Creates number `seq`. A lost or wrong answer is resolved by reading the
     /// number back; passing trouble is tried again with backoff.
-    pub(crate) async fn put(&self, seq: u64, body: Bytes) -> Result<bool, Error> {
+    pub(crate) async fn put(&self, seq: u64, body: Bytes) -> Result<Put, Error> {
         put_new(&*self.storage, &self.key(seq)?, body).await
     }
 }
@@ -101,22 +133,24 @@ pub(crate) async fn get(storage: &dyn Storage, key: &Key) -> Result<Option<Bytes
     }
 }
 
-/// Creates `key`; false when another body is there.
+/// Creates `key`.
 ///
 /// An answer can be wrong both ways: a store that wrote, and was asked again by its own client, says `Exists` of our
 /// own body, and one that failed may have written. The body itself tells: the same bytes are ours, others are not,
 /// and none means that nothing was written.
-pub(crate) async fn put_new(storage: &dyn Storage, key: &Key, body: Bytes) -> Result<bool, Error> {
+pub(crate) async fn put_new(storage: &dyn Storage, key: &Key, body: Bytes) -> Result<Put, Error> {
     let mut tries = 0;
     loop {
         let action = || format!("creating {key}");
         let failure = match storage.put_new(key, body.clone()).await {
-            Ok(PutNew::Created) => return Ok(true),
-            Ok(PutNew::Exists) => StorageError::retryable("the storage says that the object exists, and has none"),
+            Ok(PutNew::Created) => return Ok(Put::Created),
+            Ok(PutNew::Exists) => {
+                StorageError::retryable("the storage says that the object exists, and has none")
+            }
             Err(error) => error,
         };
         if let Some(found) = get(storage, key).await? {
-            return Ok(found == body);
+            return Ok(if found == body { Put::Mine } else { Put::Theirs });
         }
         again(&mut tries, failure, action).await?;
     }
@@ -155,7 +189,7 @@ mod tests {
         assert_eq!(block_on(log.head(None)).unwrap(), None);
         assert_eq!(block_on(log.head(Some(7))).unwrap(), None);
         for seq in 0..70 {
-            assert!(block_on(log.put(seq, Bytes::from(format!("{seq}")))).unwrap());
+            assert!(block_on(log.put(seq, Bytes::from(format!("{seq}")))).unwrap().won());
             for hint in [None, Some(0), Some(seq / 2), Some(seq), Some(seq + 1), Some(seq + 1_000)] {
                 let (found, body) = block_on(log.head_body(hint)).unwrap().unwrap();
                 assert_eq!((found, body), (seq, Bytes::from(format!("{seq}"))), "from {hint:?}");
@@ -167,9 +201,12 @@ mod tests {
     fn one_body_wins_a_number_and_knows_it_when_asked_again() {
         let storage = MemoryStorage::new();
         let log = log(&storage);
-        assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap());
-        assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap(), "the same again is a lost answer");
-        assert!(!block_on(log.put(0, Bytes::from_static(b"theirs"))).unwrap());
+        assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap().won());
+        assert!(
+            block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap(),
+            "the same again is a lost answer"
+        );
+        assert!(!block_on(log.put(0, Bytes::from_static(b"theirs"))).unwrap().won());
         assert_eq!(block_on(log.get(0)).unwrap().unwrap(), "mine");
     }
 
@@ -178,6 +215,6 @@ mod tests {
         let storage = MemoryStorage::new();
         let log = Log::new(Arc::new(storage), "t/l".parse().unwrap(), 2);
         assert!(block_on(log.put(100, Bytes::new())).is_err());
-        assert!(block_on(log.put(99, Bytes::new())).unwrap());
+        assert!(block_on(log.put(99, Bytes::new())).unwrap().won());
     }
 }

@@ -33,4 +33,7 @@ pub struct ConversationHead {
     pub open_calls: Vec<OpenCall>,
     /// The highest epoch that has written; a writer with a lower one is refused.
     pub epoch: u64,
+    /// Records of the run's inbox that are taken in.
+    #[serde(default)]
+    pub inbox: u64,
 }

@@ -77,7 +77,8 @@ impl Storage for MemoryStorage {
         let mut whole = BytesMut::new();
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| {
-                StorageError::new(format!("the content for {key} could not be read; nothing was stored")).because(error)
+                StorageError::new(format!("the content for {key} could not be read; nothing was stored"))
+                    .because(error)
             })?;
             whole.extend_from_slice(&piece);
         }
@@ -100,7 +101,10 @@ impl Storage for MemoryStorage {
             .range::<Key, _>((start, Bound::Unbounded))
             .skip_while(|(key, _)| key.as_str() < end.as_str())
             .take_while(|(key, _)| key.as_str().starts_with(&end));
-        Ok(below.take(limit).map(|(key, (body, at))| Meta::new(key.clone(), body.len() as u64, *at)).collect())
+        Ok(below
+            .take(limit)
+            .map(|(key, (body, at))| Meta::new(key.clone(), body.len() as u64, *at))
+            .collect())
     }
 
     async fn delete(&self, keys: &[Key]) -> Result<(), StorageError> {
