@@ -61,6 +61,13 @@ pub struct ContinueQuery {
     pub lease: LeaseState,
 }
 
+impl ContinueQuery {
+    /// A run with a conversation and a workspace state, that nobody is at work on.
+    pub const fn new(relation: Relation, owner: Owner, origin: Origin, state: RunState) -> Self {
+        Self { relation, owner, origin, state, conversation: true, snapshot: true, lease: LeaseState::Free }
+    }
+}
+
 names! {
     /// Whether a run may be continued.
     ContinueDecision {
@@ -81,8 +88,70 @@ names! {
     }
 }
 
-/// Decides. Constant time; the same answer for "forbidden" and "absent".
+impl ContinueDecision {
+    /// Whether the run may be continued.
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed | Self::AllowedWithoutWorkspace)
+    }
+
+    /// The same for people, with what to do.
+    pub const fn explain(&self) -> &'static str {
+        match self {
+            Self::Allowed => "it can be continued",
+            Self::AllowedWithoutWorkspace => {
+                "it can be continued, but there is no workspace state to restore"
+            }
+            Self::NotFound => "there is no such run, or it is not for you; check the id and who asks",
+            Self::NotEnded => "it has not ended; send it a follow-up, or wait until it has",
+            Self::Blocked => "it waits for an answer; answer its question instead",
+            Self::NoConversation => "it has no conversation to go on with; start a new run from its result",
+            Self::Leased => {
+                "another session is at work on it; send it a follow-up, or try again when it has ended"
+            }
+            Self::Unknown(_) => "for a reason of a newer version; update handoff on this machine",
+        }
+    }
+}
+
+/// Whether an actor who stands so to a run may know of it and act on it at all: its creator, and members of its
+/// team, except that work which began on somebody's own machine stays that person's.
+pub fn may_act(relation: Relation, owner: Owner, origin: &Origin) -> bool {
+    match relation {
+        Relation::Creator => true,
+        Relation::TeamMember => owner == Owner::Team && *origin != Origin::LocalToCloud,
+        Relation::SameOrganisation | Relation::Outsider | Relation::Anonymous => false,
+    }
+}
+
+/// Decides whether a run may be continued. Pure and of constant cost. Whoever may not know of the run gets the
+/// answer that an absent one gives, whatever its state.
+///
+/// ```
+/// use handoff_core::{ContinueDecision, ContinueQuery, LeaseState, Origin, Owner, Relation, RunState, decide};
+///
+/// let mut query = ContinueQuery::new(Relation::Creator, Owner::Personal, Origin::Cloud, RunState::Succeeded);
+/// assert_eq!(decide(&query), ContinueDecision::Allowed);
+/// query.relation = Relation::Outsider;
+/// assert_eq!(decide(&query), ContinueDecision::NotFound);
+/// ```
 pub fn decide(query: &ContinueQuery) -> ContinueDecision {
-    let _ = query;
-    todo!()
+    if !may_act(query.relation, query.owner, &query.origin) {
+        return ContinueDecision::NotFound;
+    }
+    match query.state {
+        RunState::Blocked => return ContinueDecision::Blocked,
+        // A session that gave no sign of life for a term is as good as ended.
+        RunState::Running if query.lease == LeaseState::Expired => {}
+        _ if query.state.is_terminal() => {}
+        _ => return ContinueDecision::NotEnded,
+    }
+    if !query.conversation {
+        ContinueDecision::NoConversation
+    } else if query.lease == LeaseState::Held {
+        ContinueDecision::Leased
+    } else if query.snapshot {
+        ContinueDecision::Allowed
+    } else {
+        ContinueDecision::AllowedWithoutWorkspace
+    }
 }

@@ -202,8 +202,9 @@ mod tests {
         let storage = MemoryStorage::new();
         let log = log(&storage);
         assert!(block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap().won());
-        assert!(
+        assert_eq!(
             block_on(log.put(0, Bytes::from_static(b"mine"))).unwrap(),
+            Put::Mine,
             "the same again is a lost answer"
         );
         assert!(!block_on(log.put(0, Bytes::from_static(b"theirs"))).unwrap().won());

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::Message;
 use crate::error::Error;
 use crate::id::{ActorId, OpId, RunId};
+use crate::log::Log;
+use crate::record;
 use crate::storage::Storage;
 
 /// One thing sent.
@@ -17,6 +19,7 @@ pub(crate) struct Sent {
     /// Who sent it.
     pub(crate) actor: ActorId,
     /// What.
+    #[serde(flatten)]
     pub(crate) what: What,
 }
 
@@ -29,11 +32,12 @@ pub(crate) enum What {
     Answer { message: Message },
     /// The session is to stop.
     Cancel,
-    /// The session ended and takes nothing more: what is sent after this belongs to the next session.
+    /// The session with this epoch ended and takes nothing more: what stands after this belongs to the next one.
     Closed { epoch: u64 },
 }
 
-/// A run's inbox: a log of its own.
+/// A run's inbox: a log of its own, numbered from 0. How far it was taken in stands in the conversation, in the same
+/// step as the message, so that no message is taken in twice or never.
 #[derive(Clone)]
 pub(crate) struct Inbox {
     storage: Arc<dyn Storage>,
@@ -44,15 +48,34 @@ impl Inbox {
         Self { storage }
     }
 
-    /// Appends; the same `op` again changes nothing. Returns its number, from 1.
-    pub(crate) async fn post(&self, run: &RunId, sent: &Sent) -> Result<u64, Error> {
-        let _ = (run, sent, &self.storage);
-        todo!()
+    fn log(&self, run: &RunId) -> Result<Log, Error> {
+        let prefix =
+            format!("r/{run}/in").parse().map_err(|_| Error::format(format!("run {run}"), "its key"))?;
+        Ok(Log::new(Arc::clone(&self.storage), prefix, 8))
     }
 
-    /// Everything after number `after`, in order.
-    pub(crate) async fn after(&self, run: &RunId, after: u64) -> Result<Vec<(u64, Sent)>, Error> {
-        let _ = (run, after);
-        todo!()
+    /// Appends; the same `op` again changes nothing. Returns how many there are up to and with this one.
+    pub(crate) async fn post(&self, run: &RunId, sent: &Sent, after: u64) -> Result<u64, Error> {
+        let log = self.log(run)?;
+        let body = record::encode(&format!("a message to run {run}"), sent)?;
+        let mut next = after;
+        loop {
+            if log.put(next, body.clone()).await?.won() {
+                return Ok(next + 1);
+            }
+            next += 1;
+        }
+    }
+
+    /// Everything after the first `taken`, in order.
+    pub(crate) async fn after(&self, run: &RunId, taken: u64) -> Result<Vec<(u64, Sent)>, Error> {
+        let log = self.log(run)?;
+        let mut found = Vec::new();
+        let mut next = taken;
+        while let Some(body) = log.get(next).await? {
+            next += 1;
+            found.push((next, record::decode(&format!("message {next} to run {run}"), &body)?));
+        }
+        Ok(found)
     }
 }

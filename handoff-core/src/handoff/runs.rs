@@ -1,14 +1,25 @@
 //! Run records: created once, then every step a new numbered object; index marks for lists; idempotency claims.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use crate::digest::{Digest, Hasher};
 use crate::error::Error;
-use crate::id::{ActorId, RunId};
+use crate::id::{ActorId, OpId, RunId, TeamId};
+use crate::log::{self, Log, Put};
+use crate::record;
 use crate::run::Run;
-use crate::storage::Storage;
+use crate::storage::{Key, Storage};
+
+/// Later than any time this will see, so that newer marks sort first.
+const END_OF_TIME: u64 = 9_999_999_999_999;
+const DAY: u64 = 24 * 3600 * 1000;
+/// Run records remembered per process.
+const REMEMBERED: usize = 1024;
 
 /// What an update decides.
 pub(crate) enum Step {
@@ -18,39 +29,113 @@ pub(crate) enum Step {
     Keep,
 }
 
+/// A numbered run record, with a mark that makes its bytes unique.
+#[derive(Serialize, Deserialize)]
+struct Numbered {
+    op: OpId,
+    run: Run,
+}
+
 /// Run records in a storage.
 #[derive(Clone)]
 pub(crate) struct Runs {
     storage: Arc<dyn Storage>,
+    /// The highest number seen of each run: only ever a place to begin looking from.
+    seen: Arc<Mutex<HashMap<RunId, u64>>>,
+}
+
+/// Whose index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Runs that an actor started.
+    Actor(ActorId),
+    /// Runs of a team.
+    Team(TeamId),
+    /// Children of a run.
+    Parent(RunId),
+}
+
+impl Scope {
+    fn key(&self) -> Result<Key, Error> {
+        // Names are the host's own text, so they become keys as hashes.
+        let hash = |kind: &str, name: &str| {
+            let mut hasher = Hasher::new();
+            hasher.update(kind.as_bytes());
+            hasher.update(&[0]);
+            hasher.update(name.as_bytes());
+            hasher.finish()
+        };
+        let digest = match self {
+            Self::Actor(actor) => hash("actor", actor.as_str()),
+            Self::Team(team) => hash("team", team.as_str()),
+            Self::Parent(run) => hash("parent", &run.to_string()),
+        };
+        key(&format!("x/{digest}"))
+    }
+}
+
+fn key(text: &str) -> Result<Key, Error> {
+    text.parse().map_err(|_| Error::format(text, "a key"))
 }
 
 impl Runs {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self { storage, seen: Arc::default() }
     }
 
-    /// Writes the first record, then the index marks. The same call again (same id) keeps and returns what is there.
+    fn log(&self, id: &RunId) -> Result<Log, Error> {
+        Ok(Log::new(Arc::clone(&self.storage), key(&format!("r/{id}/l"))?, 8))
+    }
+
+    fn remember(&self, id: &RunId, seq: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= REMEMBERED {
+            seen.clear();
+        }
+        let known = seen.entry(*id).or_default();
+        *known = seq.max(*known);
+    }
+
+    /// Writes the first record, then the index marks. The same call again (same id) keeps and returns what is there,
+    /// and writes marks that a crash left out.
     pub(crate) async fn create(&self, run: Run) -> Result<Run, Error> {
-        let _ = (run, &self.storage);
-        todo!()
+        // Decided by the id: a repeated call makes the same bytes and finds its own.
+        let op = OpId::from_digest(&Digest::of(format!("{} begins", run.id).as_bytes()));
+        let id = run.id;
+        let marks = marks(&run)?;
+        let body = encode(&id, op, run.clone())?;
+        let put = self.log(&id)?.put(0, body).await?;
+        for mark in marks {
+            log::put_new(&*self.storage, &mark, Bytes::from(id.to_string())).await?;
+        }
+        if put == Put::Created { Ok(run) } else { self.load(&id).await }
     }
 
-    /// The latest record; `NotFound` when there is none.
+    /// The latest record; [`Error::NotFound`] when there is none.
     pub(crate) async fn load(&self, id: &RunId) -> Result<Run, Error> {
-        let _ = id;
-        todo!()
+        Ok(self.load_numbered(id).await?.1)
     }
 
     /// The latest record and its number.
     pub(crate) async fn load_numbered(&self, id: &RunId) -> Result<(u64, Run), Error> {
-        let _ = id;
-        todo!()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
+        let hint = match seen {
+            Some(seen) => Some(seen),
+            None => {
+                let hint = log::get(&*self.storage, &key(&format!("r/{id}/hint"))?).await?;
+                hint.and_then(|body| record::decode::<u64>("a hint", &body).ok())
+            }
+        };
+        let found = self.log(id)?.head_body(hint).await?;
+        let (seq, body) = found.ok_or_else(|| Error::not_found(format!("run {id}")))?;
+        self.remember(id, seq);
+        Ok((seq, decode(id, seq, &body)?))
     }
 
     /// The record with number `seq`.
     pub(crate) async fn record(&self, id: &RunId, seq: u64) -> Result<Option<Run>, Error> {
-        let _ = (id, seq);
-        todo!()
+        let body = self.log(id)?.get(seq).await?;
+        body.map(|body| decode(id, seq, &body)).transpose()
     }
 
     /// Reads the latest record, lets `step` decide, and writes the next number; begins again when somebody else
@@ -60,19 +145,50 @@ impl Runs {
         id: &RunId,
         step: &(dyn Fn(&Run) -> Result<Step, Error> + Send + Sync),
     ) -> Result<Run, Error> {
-        let _ = (id, step);
-        todo!()
+        let log = self.log(id)?;
+        let (mut seq, mut run) = self.load_numbered(id).await?;
+        loop {
+            let next = match step(&run)? {
+                Step::Keep => return Ok(run),
+                Step::Write(next) => *next,
+            };
+            let body = encode(id, OpId::new(), next.clone())?;
+            if log.put(seq + 1, body).await?.won() {
+                self.remember(id, seq + 1);
+                // Written now and then only: a reader that finds it old looks on from there.
+                if (seq + 1).is_multiple_of(8) {
+                    let hint = record::encode("a hint", &(seq + 1))?;
+                    let _ = self.storage.put(&key(&format!("r/{id}/hint"))?, hint).await;
+                }
+                return Ok(next);
+            }
+            self.remember(id, seq + 1);
+            (seq, run) = self.load_numbered(id).await?;
+        }
     }
 
-    /// Ids of runs in the creator's or team's index, newest first, older than `before`.
+    /// Runs in an index, newest first, after the mark `after`; each with its mark.
     pub(crate) async fn index(
         &self,
         scope: &Scope,
-        before: Option<&str>,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, RunId)>, Error> {
-        let _ = (scope, before, limit);
-        todo!()
+        let prefix = scope.key()?;
+        let after = match after {
+            None => None,
+            Some(mark) => Some(prefix.join(mark).map_err(|_| Error::InvalidArgument {
+                argument: "after",
+                why: "is not what an earlier page gave as `next`; pass that, or nothing".to_owned(),
+            })?),
+        };
+        let listed = self.storage.list(&prefix, after.as_ref(), limit).await;
+        let listed = listed.map_err(|error| Error::storage(format!("listing {prefix}"), error))?;
+        let mark = |meta: &crate::storage::Meta| {
+            let mark = meta.key.as_str().strip_prefix(prefix.as_str())?.strip_prefix('/')?;
+            Some((mark.to_owned(), mark.rsplit_once('-')?.1.parse().ok()?))
+        };
+        Ok(listed.iter().filter_map(mark).collect())
     }
 
     /// Claims an idempotency key: the first call stores `proposal` and returns it, every later one returns what the
@@ -80,21 +196,37 @@ impl Runs {
     pub(crate) async fn claim<T: Serialize + DeserializeOwned + Send + Sync>(
         &self,
         scope: &ActorId,
-        key: &str,
+        name: &str,
         proposal: &T,
     ) -> Result<T, Error> {
-        let _ = (scope, key, proposal);
-        todo!()
+        let mut hasher = Hasher::new();
+        hasher.update(scope.as_str().as_bytes());
+        hasher.update(&[0]);
+        hasher.update(name.as_bytes());
+        let digest = hasher.finish().to_string();
+        let key = key(&format!("i/{}/{digest}", digest.get(..2).unwrap_or_default()))?;
+        let what = "an idempotency claim";
+        let body = record::encode(what, proposal)?;
+        log::put_new(&*self.storage, &key, body).await?;
+        let there = log::get(&*self.storage, &key).await?.ok_or_else(|| Error::not_found(what))?;
+        record::decode(what, &there)
     }
 }
 
-/// Whose index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Runs that an actor started.
-    Actor(ActorId),
-    /// Runs of a team.
-    Team(crate::id::TeamId),
-    /// Children of a run.
-    Parent(RunId),
+/// The index marks of a run.
+fn marks(run: &Run) -> Result<Vec<Key>, Error> {
+    let mut scopes = vec![Scope::Actor(run.creator.clone())];
+    scopes.extend(run.team.clone().map(Scope::Team));
+    scopes.extend(run.parent.map(Scope::Parent));
+    let created = run.created.min(END_OF_TIME);
+    let (day, millis) = ((END_OF_TIME - created) / DAY, END_OF_TIME - created);
+    scopes.iter().map(|scope| key(&format!("{}/{day:06}/{millis:013}-{}", scope.key()?, run.id))).collect()
+}
+
+fn encode(id: &RunId, op: OpId, run: Run) -> Result<Bytes, Error> {
+    record::encode(&format!("run {id}"), &Numbered { op, run })
+}
+
+fn decode(id: &RunId, seq: u64, body: &[u8]) -> Result<Run, Error> {
+    Ok(record::decode::<Numbered>(&format!("record {seq} of run {id}"), body)?.run)
 }
