@@ -128,7 +128,7 @@ pub trait SessionHost: Send + Sync + 'static {
     /// See [`ActiveSession::messages`].
     async fn messages(&self, from: u64, limit: usize) -> Result<Vec<Message>, Error>;
     /// See [`ActiveSession::append`].
-    async fn append(&self, messages: Vec<Message>) -> Result<ConversationHead, Error>;
+    async fn append(&self, messages: Vec<Message>) -> Result<(), Error>;
     /// See [`ActiveSession::follow_ups`].
     async fn follow_ups(&self) -> Result<Vec<Message>, Error>;
     /// See [`ActiveSession::usage`].
@@ -196,7 +196,7 @@ impl ActiveSession {
     }
 
     /// Appends messages, in one step: all of them are in the conversation when it returns, or none.
-    pub async fn append(&self, messages: Vec<Message>) -> Result<ConversationHead, Error> {
+    pub async fn append(&self, messages: Vec<Message>) -> Result<(), Error> {
         self.0.append(messages).await
     }
 

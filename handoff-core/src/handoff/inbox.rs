@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::conversation::Message;
 use crate::error::Error;
-use crate::id::{ActorId, OpId, RunId};
+use crate::id::{ActorId, OpId, RunId, SessionId};
 use crate::log::Log;
 use crate::record;
 use crate::storage::Storage;
@@ -16,8 +16,9 @@ use crate::storage::Storage;
 pub(crate) struct Sent {
     /// The sender's own mark of this operation.
     pub(crate) op: OpId,
-    /// Who sent it.
-    pub(crate) actor: ActorId,
+    /// Who sent it; absent for the session itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<ActorId>,
     /// What.
     #[serde(flatten)]
     pub(crate) what: What,
@@ -30,8 +31,8 @@ pub(crate) enum What {
     FollowUp { message: Message },
     /// The person answers a question.
     Answer { message: Message },
-    /// The session is to stop.
-    Cancel,
+    /// This session is to stop.
+    Cancel { session: SessionId },
     /// The session with this epoch ended and takes nothing more: what stands after this belongs to the next one.
     Closed { epoch: u64 },
 }
@@ -65,6 +66,12 @@ impl Inbox {
             }
             next += 1;
         }
+    }
+
+    /// Appends as the very next after the first `taken`; false when something else stands there.
+    pub(crate) async fn post_at(&self, run: &RunId, sent: &Sent, taken: u64) -> Result<bool, Error> {
+        let body = record::encode(&format!("a message to run {run}"), sent)?;
+        Ok(self.log(run)?.put(taken, body).await?.won())
     }
 
     /// Everything after the first `taken`, in order.

@@ -55,6 +55,13 @@ pub struct Terms {
     pub reserve: Duration,
 }
 
+impl Terms {
+    /// How often a session looks around.
+    pub(crate) fn tick(&self) -> Duration {
+        (self.poll / 20).min(self.lease / 30).max(Duration::from_millis(2))
+    }
+}
+
 impl Default for Terms {
     fn default() -> Self {
         Self {

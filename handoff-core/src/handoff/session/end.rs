@@ -1,0 +1,89 @@
+//! The last capture, and recording how a session ended.
+
+use super::Worker;
+use super::live::Core;
+use super::watchdog::Watchdog;
+use crate::error::Error;
+use crate::handoff::inbox::{Sent, What};
+use crate::id::OpId;
+use crate::notify::Notice;
+use crate::run::{Run, RunState, SessionState, SnapshotRef};
+
+/// The end state of a workspace, or why there is none.
+pub(super) type Captured = Result<SnapshotRef, String>;
+
+impl Core {
+    /// Captures the end state, with heartbeats going on meanwhile.
+    pub(super) async fn capture_end(&self, watchdog: &mut Watchdog) -> Captured {
+        watchdog.settle().await;
+        if self.workspace.is_none() {
+            return Err("the environment has no repository".to_owned());
+        }
+        let storing = self.store_workspace();
+        let tick = self.worker.parts.terms.tick();
+        let beating = async {
+            loop {
+                self.worker.parts.clock.sleep(tick).await;
+                watchdog.look().await;
+            }
+        };
+        let stored = futures_lite::future::or(storing, beating).await;
+        stored.map_err(|error| format!("the end state could not be stored: {error}"))
+    }
+
+    /// What there is to say when not even that could be tried.
+    #[allow(clippy::unused_self)]
+    pub(super) fn capture_unrecorded(&self) -> Captured {
+        Err("the session broke off before its end state could be stored".to_owned())
+    }
+
+    /// Ends the inbox for this session, if nothing is in it that was not taken in. Everything sent later stands after
+    /// this mark and is the next session's.
+    pub(super) async fn close_inbox(&self) -> Result<bool, Error> {
+        let taken = self.taken().await?;
+        let what = What::Closed { epoch: self.epoch };
+        let closed = Sent { op: OpId::new(), actor: None, what };
+        self.worker.inbox.post_at(&self.run, &closed, taken).await
+    }
+}
+
+impl Worker {
+    pub(super) async fn record_end(
+        &self,
+        core: &Core,
+        state: SessionState,
+        reason: String,
+        captured: Captured,
+    ) -> Result<SessionState, Error> {
+        let now = self.parts.clock.millis();
+        let usage = core.state().usage.clone();
+        let run = core
+            .update(|run, session| {
+                session.state = state.clone();
+                session.ended = Some(now);
+                session.reason.clone_from(&reason);
+                session.usage.merge(&usage);
+                match &captured {
+                    Ok(reference) => session.snapshot_out = Some(reference.clone()),
+                    Err(why) => session.not_captured = Some(why.clone()),
+                }
+                run.question = None;
+                run.state = match state {
+                    SessionState::Succeeded => RunState::Succeeded,
+                    SessionState::Cancelled => RunState::Cancelled,
+                    SessionState::BudgetExhausted => RunState::BudgetExhausted,
+                    _ => RunState::Failed,
+                };
+            })
+            .await?;
+        self.tell_end(&run).await;
+        Ok(state)
+    }
+
+    /// Tells that the run ended. A notice that fails is not a run that fails: the record says it too.
+    pub(super) async fn tell_end(&self, run: &Run) {
+        if run.state.is_terminal() {
+            let _ = self.parts.notify.notify(&Notice::Ended(Box::new(run.clone()))).await;
+        }
+    }
+}
