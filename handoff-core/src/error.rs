@@ -412,6 +412,11 @@ impl Error {
         Self::Storage { action: action.into(), retryable: source.retryable, source: source.into() }
     }
 
+    /// An [`Error::Runtime`]; `action` reads as in "launching session s…".
+    pub(crate) fn runtime(action: impl Into<String>, source: crate::runtime::RuntimeError) -> Self {
+        Self::Runtime { action: action.into(), retryable: source.retryable, source: source.into() }
+    }
+
     /// An [`Error::NotFound`].
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
         Self::NotFound { what: what.into() }

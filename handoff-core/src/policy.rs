@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use crate::access::Relation;
 use crate::budget::Budget;
+use crate::conversation::ConversationHead;
 use crate::error::Error;
-use crate::id::ActorId;
+use crate::id::{ActorId, RunId};
 use crate::run::Run;
 
 /// A host's rules. The default, [`OpenPolicy`], fits one person's own machine.
@@ -20,8 +21,19 @@ pub trait Policy: Send + Sync + 'static {
         Ok(true)
     }
 
-    /// What a new session of a run that `actor` starts or continues may use in total, on top of nothing; `run` is
-    /// absent when a run is started. A budget with nothing left refuses the session before anything moves.
+    /// Whether `actor` may fork `conversation`. The default: its owner.
+    async fn may_fork(&self, actor: &ActorId, conversation: &ConversationHead) -> Result<bool, Error> {
+        Ok(*actor == conversation.owner)
+    }
+
+    /// Whether `run` may be continued while these runs that it started have not ended. The default: no.
+    async fn may_leave_children(&self, run: &Run, live: &[RunId]) -> Result<bool, Error> {
+        let _ = (run, live);
+        Ok(false)
+    }
+
+    /// What a run that `actor` starts or continues may use over all its sessions; `run` is absent when it is started.
+    /// A budget with nothing left refuses the session before anything moves.
     async fn budget(&self, actor: &ActorId, run: Option<&Run>) -> Result<Budget, Error> {
         let _ = actor;
         Ok(run.map(|run| run.budget.clone()).unwrap_or_default())

@@ -61,6 +61,32 @@ pub struct Run {
     pub extra: Extra,
 }
 
+impl Session {
+    /// A session that waits to be taken.
+    pub fn queued(id: SessionId, actor: ActorId, prompt: String, created: u64) -> Self {
+        Self {
+            id,
+            actor,
+            epoch: 0,
+            state: SessionState::Queued,
+            prompt,
+            snapshot_in: None,
+            restored: None,
+            snapshot_out: None,
+            not_captured: None,
+            usage: Usage::default(),
+            agent: String::new(),
+            agent_kind: AgentKind::default(),
+            first_message: None,
+            created,
+            started: None,
+            ended: None,
+            reason: String::new(),
+            extra: Extra::new(),
+        }
+    }
+}
+
 impl Run {
     /// Usage of all sessions together.
     pub fn usage(&self) -> Usage {
@@ -118,6 +144,9 @@ pub struct Session {
     /// The agent that answered.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub agent: String,
+    /// Whose agent that is.
+    #[serde(default)]
+    pub agent_kind: AgentKind,
     /// Messages the conversation had when the session took it; the session boundary in the transcript.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_message: Option<u64>,
@@ -135,6 +164,18 @@ pub struct Session {
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Whose an agent is. A native one is offered a follow-up, a third party's a continuation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AgentKind {
+    /// The host's own.
+    #[default]
+    Native,
+    /// Somebody else's.
+    ThirdParty,
 }
 
 /// A stored workspace state: which, and where its record is.

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::id::{RunId, SessionId};
 use crate::progress::CancelToken;
 use crate::report::ApplyReport;
+pub use crate::run::AgentKind;
 use crate::run::SnapshotRef;
 
 /// What an agent is.
@@ -38,18 +39,6 @@ impl AgentInfo {
     pub fn third_party(name: impl Into<String>) -> Self {
         Self { name: name.into(), models: Vec::new(), kind: AgentKind::ThirdParty }
     }
-}
-
-/// Whose an agent is. A native one is offered a follow-up, a third party's a continuation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AgentKind {
-    /// The host's own.
-    #[default]
-    Native,
-    /// Somebody else's.
-    ThirdParty,
 }
 
 /// How an agent says a session ended.

@@ -1,6 +1,8 @@
 //! Listing runs.
 
 use super::Handoff;
+use super::runs::Scope;
+use crate::access::{Owner, may_act};
 use crate::error::Error;
 use crate::id::{ActorId, RunId, TeamId};
 use crate::run::Run;
@@ -9,7 +11,7 @@ use crate::run::Run;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ListRequest {
-    /// Who asks; only runs that this actor may see are returned.
+    /// Who asks; only runs that this actor may know of are returned.
     pub actor: ActorId,
     /// A team's runs instead of the actor's own.
     pub team: Option<TeamId>,
@@ -17,13 +19,13 @@ pub struct ListRequest {
     pub parent: Option<RunId>,
     /// Most runs per page. Default 50, at most 1,000.
     pub limit: usize,
-    /// Where the last page ended.
+    /// Where the last page ended: its [`RunPage::next`].
     pub after: Option<String>,
 }
 
 impl ListRequest {
     /// The actor's own runs.
-    pub fn new(actor: ActorId) -> Self {
+    pub const fn new(actor: ActorId) -> Self {
         Self { actor, team: None, parent: None, limit: 50, after: None }
     }
 }
@@ -32,22 +34,50 @@ impl ListRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunPage {
-    /// The runs.
+    /// The runs. There may be fewer than asked for, even none, before the end: others were not for this actor.
     pub runs: Vec<Run>,
     /// Pass it as [`ListRequest::after`] for the next page; absent at the end.
     pub next: Option<String>,
 }
 
 impl Handoff {
-    /// One page of runs, newest first.
+    /// One page of runs, newest first. One list and one to three reads a run.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an `after` that is none; [`Error::Storage`].
     pub async fn list_runs(&self, request: &ListRequest) -> Result<RunPage, Error> {
-        let _ = request;
-        todo!()
+        let scope = match (&request.parent, &request.team) {
+            (Some(parent), _) => Scope::Parent(*parent),
+            (None, Some(team)) => Scope::Team(team.clone()),
+            (None, None) => Scope::Actor(request.actor.clone()),
+        };
+        let limit = request.limit.clamp(1, 1_000);
+        let marks = self.runs.index(&scope, request.after.as_deref(), limit).await?;
+        let next = if marks.len() == limit { marks.last().map(|(mark, _)| mark.clone()) } else { None };
+        let mut runs = Vec::with_capacity(marks.len());
+        for (_, id) in marks {
+            match self.run(&id, &request.actor).await {
+                Ok(run) => runs.push(run),
+                // Not for this actor, or a mark of a run whose record was never written.
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(RunPage { runs, next })
     }
 
     /// One run as `actor` may see it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], the same for an absent run and for one that the actor may not know of;
+    /// [`Error::Storage`].
     pub async fn run(&self, run: &RunId, actor: &ActorId) -> Result<Run, Error> {
-        let _ = (run, actor);
-        todo!()
+        let run = self.runs.load(run).await?;
+        let owner = if run.team.is_some() { Owner::Team } else { Owner::Personal };
+        if may_act(self.parts.policy.relation(actor, &run).await?, owner, &run.origin) {
+            Ok(run)
+        } else {
+            Err(Error::not_found(format!("run {}", run.id)))
+        }
     }
 }

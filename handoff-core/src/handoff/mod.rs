@@ -24,12 +24,12 @@ pub use affordance::Affordance;
 pub use conversations::{AppendRequest, Conversations};
 pub use gc::{GcOptions, GcReport};
 pub use list::{ListRequest, RunPage};
-pub use pull::{PullRequest, Pulled};
+pub use pull::{PullAction, PullRequest, Pulled};
 pub use resume::{ContinueRequest, Continued};
 pub use route::{Route, route};
 pub use session::Worker;
 pub use snapshots::{Snapshots, Stored};
-pub use start::{ConversationSource, StartRequest, Started};
+pub use start::{ConversationSource, StartRequest, Started, WorkspaceSource};
 pub use watch::{Cursor, Event, Watch};
 
 use crate::clock::{Clock, SystemClock};
@@ -38,6 +38,8 @@ use crate::notify::{NoNotify, Notify};
 use crate::policy::{OpenPolicy, Policy};
 use crate::runtime::Runtime;
 use crate::storage::Storage;
+use inbox::Inbox;
+use runs::Runs;
 
 /// Times that a host may tune.
 #[derive(Debug, Clone)]
@@ -89,8 +91,11 @@ pub(crate) struct Parts {
 /// processes may share one storage.
 #[derive(Clone)]
 pub struct Handoff {
-    pub(crate) parts: Parts,
-    pub(crate) runtime: Arc<dyn Runtime>,
+    parts: Parts,
+    runtime: Arc<dyn Runtime>,
+    conversations: Conversations,
+    runs: Runs,
+    inbox: Inbox,
 }
 
 /// Makes a [`Handoff`] or a [`Worker`] with other than the default ports.
@@ -144,7 +149,11 @@ impl HandoffBuilder {
 
     /// A hub that launches sessions on `runtime`.
     pub fn hub(self, runtime: Arc<dyn Runtime>) -> Handoff {
-        Handoff { parts: self.parts(), runtime }
+        let parts = self.parts();
+        let storage = || Arc::clone(&parts.storage);
+        let (conversations, runs, inbox) =
+            (Conversations::new(storage()), Runs::new(storage()), Inbox::new(storage()));
+        Handoff { parts, runtime, conversations, runs, inbox }
     }
 
     /// A worker that runs sessions which others asked for.
@@ -173,7 +182,7 @@ impl Handoff {
 
     /// The stored conversations.
     pub fn conversations(&self) -> Conversations {
-        Conversations::new(Arc::clone(&self.parts.storage))
+        self.conversations.clone()
     }
 
     /// The stored workspace states.

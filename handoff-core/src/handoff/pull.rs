@@ -1,12 +1,12 @@
 //! Bringing a run's result home.
 
 use super::Handoff;
-use crate::apply::ApplyOptions;
-use crate::conversation::ConversationHead;
-use crate::error::Error;
+use crate::apply::{ApplyOptions, apply, preview};
+use crate::conversation::{ConversationHead, ForkPoint};
+use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, RunId};
 use crate::report::ApplyReport;
-use crate::run::NothingRestored;
+use crate::run::{NothingRestored, Run};
 use crate::snapshot::Snapshot;
 use crate::workspace::Workspace;
 
@@ -57,16 +57,58 @@ pub struct Pulled {
 }
 
 impl Handoff {
-    /// Merges a run's latest workspace state into `workspace` three-way, with everything that [`apply`](crate::apply)
-    /// promises, and forks its conversation into one of the actor's own.
+    /// Merges a run's latest workspace state into `workspace` three-way, with everything that [`apply`]
+    /// promises, and forks its conversation into one of the actor's own. A run that is live gives its last
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Storage`]; as [`apply`].
     pub async fn pull(&self, request: PullRequest, workspace: &Workspace) -> Result<Pulled, Error> {
-        let _ = (request, workspace);
-        todo!()
+        let run = self.run(&request.run, &request.actor).await?;
+        let mut pulled = Pulled { conversation: None, snapshot: None, report: None, nothing: None };
+        match self.load_result(&run).await? {
+            Ok(snapshot) => {
+                let (state, workspace) = (snapshot.clone(), workspace.clone());
+                let (options, action) = (request.apply, request.action);
+                let report = blocking::unblock(move || match action {
+                    PullAction::Apply => apply(&state, &workspace, &options),
+                    PullAction::Preview => preview(&state, &workspace, &options),
+                });
+                pulled.report = Some(report.await?);
+                pulled.snapshot = Some(snapshot);
+            }
+            Err(reason) => pulled.nothing = Some(reason),
+        }
+        if let (PullAction::Apply, Some(source)) = (request.action, &run.conversation) {
+            let fork = self.conversations.fork(source, &ForkPoint::Head, &request.actor).await?;
+            pulled.conversation = Some(fork);
+        }
+        Ok(pulled)
     }
 
-    /// The latest workspace state of a run, to review or to compare with another's.
+    /// The latest workspace state of a run, to review or to compare with another's; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when the state is recorded and its contents are gone; [`Error::Corrupt`];
+    /// [`Error::Storage`].
     pub async fn result(&self, run: &RunId, actor: &ActorId) -> Result<Option<Snapshot>, Error> {
-        let _ = (run, actor);
-        todo!()
+        match self.run(run, actor).await?.snapshot() {
+            Some(reference) => Ok(Some(self.snapshots().load(reference).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn load_result(&self, run: &Run) -> Result<Result<Snapshot, NothingRestored>, Error> {
+        let Some(reference) = run.snapshot() else { return Ok(Err(NothingRestored::None)) };
+        match self.snapshots().load(reference).await {
+            Ok(snapshot) => Ok(Ok(snapshot)),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::BlobMissing => Ok(Err(NothingRestored::Missing)),
+                ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Format => {
+                    Ok(Err(NothingRestored::Damaged))
+                }
+                _ => Err(error),
+            },
+        }
     }
 }

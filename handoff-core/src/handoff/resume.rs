@@ -1,8 +1,16 @@
 //! Going on: continue an ended run, follow up a live one, answer a question, cancel.
 
-use super::Handoff;
+use serde::{Deserialize, Serialize};
+
+use super::inbox::{Sent, What};
+use super::route::{Route, route};
+use super::runs::{Scope, Step};
+use super::start::Said;
+use super::{Handoff, Worker};
+use crate::access::{ContinueDecision, ContinueQuery, LeaseState, Owner};
 use crate::error::Error;
-use crate::id::{ActorId, RunId, SessionId};
+use crate::id::{ActorId, OpId, RunId, SessionId};
+use crate::run::{Run, RunState, Session, SessionState};
 
 /// What to say to a run.
 #[derive(Debug, Clone)]
@@ -59,23 +67,325 @@ pub enum Continued {
     },
 }
 
+/// Ids of one call, decided once.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Ids {
+    session: SessionId,
+    op: OpId,
+}
+
 impl Handoff {
-    /// Says something more to a run, wherever that goes: see [`route`](super::route).
+    /// Says something more to a run, wherever that goes: see [`route`].
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an actor who may not know of the run, as for an absent one;
+    /// [`Error::NotContinuable`] with the reason; [`Error::InvalidArgument`] for an empty prompt; [`Error::Model`] for
+    /// another model than the pinned one; [`Error::BudgetExhausted`]; [`Error::EnvironmentMismatch`];
+    /// [`Error::Storage`]; [`Error::Runtime`].
     pub async fn continue_run(&self, request: ContinueRequest) -> Result<Continued, Error> {
-        let _ = request;
-        todo!()
+        self.check_prompt(&request)?;
+        let ids = self.ids(&request, "continue").await?;
+        let run = self.run(&request.run, &request.actor).await?;
+        check_model(&run, request.model.as_deref())?;
+        self.deliver(&request, ids, Purpose::FollowUp).await
     }
 
-    /// Answers the question that a run is blocked on.
+    /// Answers the question that a run is blocked on. Returns the session that gets the answer: the blocked one, or a
+    /// new one when the blocked one has vanished.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when the run asks nothing; as [`continue_run`](Self::continue_run).
     pub async fn answer(&self, request: ContinueRequest) -> Result<SessionId, Error> {
-        let _ = request;
-        todo!()
+        self.check_prompt(&request)?;
+        let ids = self.ids(&request, "answer").await?;
+        self.run(&request.run, &request.actor).await?;
+        match self.deliver(&request, ids, Purpose::Answer).await? {
+            Continued::Delivered { session }
+            | Continued::Appended { session }
+            | Continued::NewSession { session, .. } => Ok(session),
+        }
     }
 
-    /// Asks a run to stop: a queued one is cancelled at once, a live session is told and, after the grace period,
-    /// its place is taken away. Cancelling an ended run does nothing.
+    /// Asks a run to stop: a queued one is cancelled at once; a live session is told, has [`Terms::grace`] to stop,
+    /// and is left behind after that. Cancelling an ended run does nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Storage`].
+    ///
+    /// [`Terms::grace`]: super::Terms::grace
     pub async fn cancel(&self, run: &RunId, actor: &ActorId) -> Result<(), Error> {
-        let _ = (run, actor);
-        todo!()
+        let run = self.run(run, actor).await?;
+        let lease = self.parts.leases.state(&run).await?;
+        let now = self.parts.clock.millis();
+        let seen = run.epoch;
+        // Nobody is there to be told: the record is all there is.
+        let step = |run: &Run| {
+            let alone = run.state == RunState::Queued
+                || (!run.state.is_terminal() && run.epoch == seen && lease == LeaseState::Expired);
+            if !alone {
+                return Ok(Step::Keep);
+            }
+            let mut next = run.clone();
+            // A holder that wakes up later finds itself fenced.
+            next.epoch += 1;
+            next.state = RunState::Cancelled;
+            next.question = None;
+            if let Some(session) = next.sessions.last_mut() {
+                session.state = SessionState::Cancelled;
+                session.ended = Some(now);
+                "cancelled by request".clone_into(&mut session.reason);
+            }
+            Ok(Step::Write(Box::new(next)))
+        };
+        let run = self.runs.update(&run.id, &step).await?;
+        let Some(session) = run.session() else { return Ok(()) };
+        if run.state.is_terminal() {
+            if run.state == RunState::Cancelled && session.ended == Some(now) {
+                let _ = self.runtime.cancel(&session.id).await;
+                Worker::from_parts(self.parts.clone()).tell_end(&run).await;
+            }
+            return Ok(());
+        }
+        let what = What::Cancel { session: session.id };
+        let sent = Sent { op: OpId::new(), actor: Some(actor.clone()), what };
+        self.inbox.post(&run.id, &sent, self.taken(&run).await?).await?;
+        // A nudge that is lost only costs time.
+        let _ = self.runtime.wake(&session.id).await;
+        Ok(())
     }
+
+    #[allow(clippy::unused_self)]
+    fn check_prompt(&self, request: &ContinueRequest) -> Result<(), Error> {
+        if request.prompt.trim().is_empty() && request.attachments.is_empty() {
+            let why = "is empty; say what to do".to_owned();
+            return Err(Error::InvalidArgument { argument: "prompt", why });
+        }
+        Ok(())
+    }
+
+    async fn ids(&self, request: &ContinueRequest, verb: &str) -> Result<Ids, Error> {
+        let proposal = Ids { session: SessionId::new(), op: OpId::new() };
+        match &request.idempotency_key {
+            Some(key) => {
+                let name = format!("{verb} {} {key}", request.run);
+                self.runs.claim(&request.actor, &name, &proposal).await
+            }
+            None => Ok(proposal),
+        }
+    }
+
+    /// Inbox records that the run's sessions took in.
+    async fn taken(&self, run: &Run) -> Result<u64, Error> {
+        match &run.conversation {
+            Some(id) => Ok(self.conversations.head(id).await?.inbox),
+            None => Ok(0),
+        }
+    }
+
+    /// Decides, says it, and looks whether the decision still held: a session may have ended meanwhile.
+    async fn deliver(
+        &self,
+        request: &ContinueRequest,
+        ids: Ids,
+        purpose: Purpose,
+    ) -> Result<Continued, Error> {
+        let said = Said {
+            actor: &request.actor,
+            prompt: &request.prompt,
+            attachments: &request.attachments,
+            answers: purpose == Purpose::Answer,
+        };
+        let mut number = None;
+        let mut pause = self.parts.terms.poll / 50;
+        loop {
+            let run = self.run(&request.run, &request.actor).await?;
+            // A repeated call finds what the first one did.
+            if run.sessions.iter().any(|session| session.id == ids.session) {
+                return self.finish_new(&run, &ids).await;
+            }
+            let route = self.route_of(&run, &request.actor, purpose, number.is_some()).await?;
+            if let Route::Refuse(reason) = route {
+                return Err(refusal(&run, reason));
+            }
+            if let Route::NewSession { .. } = route {
+                self.check_new_session(&run, request).await?;
+            }
+            let number = match number {
+                Some(number) => number,
+                None => *number.insert(self.say(&run.id, ids.op, &said).await?),
+            };
+            let live = run.session().map(|session| session.id);
+            match (&route, live) {
+                (Route::NewSession { .. }, _) => {
+                    let updated = self.add_session(&run, request, &ids).await?;
+                    if updated.sessions.iter().any(|session| session.id == ids.session) {
+                        return self.finish_new(&updated, &ids).await;
+                    }
+                }
+                (_, Some(session)) => {
+                    let now = self.runs.load(&run.id).await?;
+                    let same =
+                        now.session().is_some_and(|there| there.id == session) && !now.state.is_terminal();
+                    if self.taken(&now).await? >= number
+                        || (same && !self.closed_before(&now, number).await?)
+                    {
+                        let _ = self.runtime.wake(&session).await;
+                        return Ok(match &route {
+                            Route::AppendToPrompt => Continued::Appended { session },
+                            _ => Continued::Delivered { session },
+                        });
+                    }
+                }
+                (_, None) => {}
+            }
+            self.parts.clock.sleep(pause).await;
+            pause = (pause * 2).min(self.parts.terms.poll);
+        }
+    }
+
+    async fn route_of(
+        &self,
+        run: &Run,
+        actor: &ActorId,
+        purpose: Purpose,
+        said: bool,
+    ) -> Result<Route, Error> {
+        let query = self.query(run, actor).await?;
+        match purpose {
+            Purpose::FollowUp => Ok(route(&query)),
+            Purpose::Answer if run.state == RunState::Blocked => Ok(match query.lease {
+                // The session that asked is gone; the answer begins the next one.
+                LeaseState::Expired => Route::NewSession { workspace: query.snapshot },
+                _ => Route::Deliver,
+            }),
+            // It was blocked when the answer was given, and has ended since.
+            Purpose::Answer if said => Ok(route(&query)),
+            Purpose::Answer => Err(Error::WrongState {
+                run: run.id,
+                state: run.state.clone(),
+                needs: "only a blocked run takes an answer; continue it instead",
+            }),
+        }
+    }
+
+    /// Whether the live session had closed its inbox before record `number`.
+    async fn closed_before(&self, run: &Run, number: u64) -> Result<bool, Error> {
+        let waiting = self.inbox.after(&run.id, self.taken(run).await?).await?;
+        Ok(waiting.iter().any(|(at, sent)| {
+            *at < number && matches!(sent.what, What::Closed { epoch } if epoch >= run.epoch)
+        }))
+    }
+
+    async fn check_new_session(&self, run: &Run, request: &ContinueRequest) -> Result<(), Error> {
+        let budget = self.parts.policy.budget(&request.actor, Some(run)).await?;
+        if let Some(unit) = budget.exhausted(&run.usage()) {
+            return Err(Error::BudgetExhausted { unit: unit.to_owned() });
+        }
+        self.check_environment(&run.environment, run.model.as_deref(), None).await?;
+        let live = self.live_children(run).await?;
+        if !live.is_empty() && !self.parts.policy.may_leave_children(run, &live).await? {
+            return Err(Error::WrongState {
+                run: run.id,
+                state: run.state.clone(),
+                needs: "runs that it started have not ended; wait for them or cancel them first",
+            });
+        }
+        Ok(())
+    }
+
+    async fn live_children(&self, run: &Run) -> Result<Vec<RunId>, Error> {
+        let mut live = Vec::new();
+        for (_, child) in self.runs.index(&Scope::Parent(run.id), None, 1_000).await? {
+            if !self.runs.load(&child).await?.state.is_terminal() {
+                live.push(child);
+            }
+        }
+        Ok(live)
+    }
+
+    /// Adds a queued session, if the run still stands as it was judged.
+    async fn add_session(&self, judged: &Run, request: &ContinueRequest, ids: &Ids) -> Result<Run, Error> {
+        let now = self.parts.clock.millis();
+        let budget = self.parts.policy.budget(&request.actor, Some(judged)).await?;
+        let step = |run: &Run| {
+            if run.state != judged.state
+                || run.epoch != judged.epoch
+                || run.sessions.len() != judged.sessions.len()
+            {
+                return Ok(Step::Keep);
+            }
+            let mut next = run.clone();
+            if let Some(last) = next.sessions.last_mut()
+                && matches!(last.state, SessionState::Running | SessionState::Queued)
+            {
+                last.state = SessionState::Lost;
+                last.ended = Some(now);
+                "gave no sign of life for a term".clone_into(&mut last.reason);
+                last.not_captured.get_or_insert_with(|| "the session vanished".to_owned());
+            }
+            let mut session =
+                Session::queued(ids.session, request.actor.clone(), request.prompt.clone(), now);
+            session.snapshot_in = next.snapshot().cloned();
+            next.sessions.push(session);
+            next.state = RunState::Queued;
+            next.question = None;
+            next.budget = budget.clone();
+            Ok(Step::Write(Box::new(next)))
+        };
+        self.runs.update(&judged.id, &step).await
+    }
+
+    async fn finish_new(&self, run: &Run, ids: &Ids) -> Result<Continued, Error> {
+        let session = run.sessions.iter().find(|session| session.id == ids.session);
+        if session.is_some_and(|session| session.state == SessionState::Queued) {
+            self.launch(run, &ids.session).await?;
+        }
+        let workspace = session.is_some_and(|session| session.snapshot_in.is_some());
+        Ok(Continued::NewSession { session: ids.session, workspace })
+    }
+
+    /// Everything that decides what may be done with a run.
+    pub(super) async fn query(&self, run: &Run, actor: &ActorId) -> Result<ContinueQuery, Error> {
+        Ok(ContinueQuery {
+            relation: self.parts.policy.relation(actor, run).await?,
+            owner: if run.team.is_some() { Owner::Team } else { Owner::Personal },
+            origin: run.origin.clone(),
+            state: run.state.clone(),
+            conversation: run.conversation.is_some(),
+            snapshot: run.snapshot().is_some(),
+            lease: self.parts.leases.state(run).await?,
+        })
+    }
+}
+
+/// What is said to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    FollowUp,
+    Answer,
+}
+
+fn check_model(run: &Run, asked: Option<&str>) -> Result<(), Error> {
+    match (asked, &run.model) {
+        (Some(asked), Some(pinned)) if asked != pinned => Err(Error::Model {
+            asked: asked.to_owned(),
+            why: format!("run {} is pinned to {pinned}; leave the model out, or start a new run", run.id),
+        }),
+        (Some(asked), None) => Err(Error::Model {
+            asked: asked.to_owned(),
+            why: format!("run {} was started without naming one; leave it out, or start a new run", run.id),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn refusal(run: &Run, reason: ContinueDecision) -> Error {
+    if reason == ContinueDecision::NotFound {
+        return Error::not_found(format!("run {}", run.id));
+    }
+    if reason == ContinueDecision::Leased {
+        return Error::Leased { run: run.id };
+    }
+    let why = reason.explain();
+    Error::NotContinuable { run: run.id, reason, why }
 }

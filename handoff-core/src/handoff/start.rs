@@ -1,12 +1,19 @@
 //! Starting runs: one, or many from the same past.
 
-use super::Handoff;
-use crate::budget::Budget;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::inbox::{Sent, What};
+use super::{Handoff, Worker};
+use crate::budget::{Budget, Usage};
 use crate::conversation::{ForkPoint, Message};
+use crate::digest::Digest;
 use crate::error::Error;
-use crate::id::{ActorId, ConversationId, EnvironmentId, RunId, SessionId, TeamId};
-use crate::run::{Origin, SnapshotRef};
-use crate::snapshot::Snapshot;
+use crate::id::{ActorId, ConversationId, EnvironmentId, MessageId, OpId, RunId, SessionId, TeamId};
+use crate::run::{FreshStart, Origin, Run, RunState, Session, SessionState, SnapshotRef};
+use crate::runtime::{RunSession as _, SessionSpec};
+use crate::snapshot::{Extra, Snapshot};
 
 /// The conversation a run is started from. It is never written.
 #[derive(Debug, Clone, Default)]
@@ -109,22 +116,262 @@ pub struct Started {
     pub conversation: Option<ConversationId>,
 }
 
+/// Ids that an operation will use, decided once.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Ids {
+    run: RunId,
+    session: SessionId,
+    conversation: ConversationId,
+}
+
 impl Handoff {
     /// Starts a run: checks everything that can be refused, stores the workspace state, forks the conversation,
     /// records the run, and asks the runtime for a session. Refusals come before anything moves.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for an empty prompt with nothing to go on with; [`Error::NotFound`] for the
+    /// environment or a conversation that is not the actor's; [`Error::Unsynced`]; [`Error::Model`];
+    /// [`Error::EnvironmentMismatch`]; [`Error::BudgetExhausted`]; [`Error::Policy`]; [`Error::Storage`]; and
+    /// [`Error::Runtime`] when the session could not be launched: the run is then recorded as failed, and can be
+    /// continued.
     pub async fn start(&self, request: StartRequest) -> Result<Started, Error> {
-        let _ = request;
-        todo!()
+        let proposal =
+            Ids { run: RunId::new(), session: SessionId::new(), conversation: ConversationId::new() };
+        let ids = match &request.idempotency_key {
+            Some(key) => self.runs.claim(&request.actor, &format!("start {key}"), &proposal).await?,
+            None => proposal,
+        };
+        let budget = self.check_start(&request).await?;
+        let snapshot = self.store_workspace(&request.workspace).await?;
+        let (conversation, fresh) = self.bring_conversation(&request, ids.conversation).await?;
+
+        let now = self.parts.clock.millis();
+        let prompt = if request.prompt.is_empty() { "Continue.".to_owned() } else { request.prompt.clone() };
+        self.say(
+            &ids.run,
+            OpId::from_digest(&Digest::of(format!("{} asks", ids.session).as_bytes())),
+            &Said {
+                actor: &request.actor,
+                prompt: &prompt,
+                attachments: &request.attachments,
+                answers: false,
+            },
+        )
+        .await?;
+        let mut session = Session::queued(ids.session, request.actor.clone(), prompt.clone(), now);
+        session.snapshot_in = snapshot;
+        let title =
+            |text: &str| text.lines().next().unwrap_or_default().chars().take(120).collect::<String>();
+        let run = Run {
+            id: ids.run,
+            task: if request.task.is_empty() { title(&prompt) } else { request.task },
+            creator: request.actor,
+            team: request.team,
+            origin: request.origin,
+            source: request.source,
+            environment: request.environment,
+            model: request.model,
+            conversation,
+            fresh,
+            state: RunState::Queued,
+            epoch: 0,
+            sessions: vec![session],
+            budget,
+            question: None,
+            parent: request.parent,
+            created: now,
+            extra: Extra::new(),
+        };
+        let run = self.runs.create(run).await?;
+        // A repeated call finds a run that may be further on; launching is idempotent, and ended sessions are over.
+        if run.session().is_some_and(|session| session.state == SessionState::Queued) {
+            self.launch(&run, &ids.session).await?;
+        }
+        Ok(Started { run: ids.run, session: ids.session, conversation: run.conversation })
     }
 
     /// Starts one run for each prompt from the same workspace state and the same point of the conversation; the
     /// state is stored once. One result for each prompt, in order.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), when nothing could be started at all.
     pub async fn fan_out(
         &self,
-        request: StartRequest,
+        mut request: StartRequest,
         prompts: Vec<String>,
     ) -> Result<Vec<Result<Started, Error>>, Error> {
-        let _ = (request, prompts);
-        todo!()
+        if prompts.is_empty() {
+            let why = "is empty; name at least one prompt".to_owned();
+            return Err(Error::InvalidArgument { argument: "prompts", why });
+        }
+        self.check_start(&StartRequest { prompt: "x".to_owned(), ..request.clone() }).await?;
+        if let Some(stored) = self.store_workspace(&request.workspace).await? {
+            request.workspace = WorkspaceSource::Stored(stored);
+        }
+        if let ConversationSource::Stored { id, at, .. } = &mut request.conversation
+            && *at == ForkPoint::Head
+        {
+            *at = ForkPoint::Count(self.conversations.head(id).await?.messages);
+        }
+        let mut started = Vec::with_capacity(prompts.len());
+        for (number, prompt) in prompts.into_iter().enumerate() {
+            let key = request.idempotency_key.as_ref().map(|key| format!("{key} {number}"));
+            let one = StartRequest { prompt, idempotency_key: key, task: String::new(), ..request.clone() };
+            started.push(self.start(one).await);
+        }
+        Ok(started)
     }
+
+    /// Everything that can be refused before anything moves. Returns the budget.
+    async fn check_start(&self, request: &StartRequest) -> Result<Budget, Error> {
+        let nothing = matches!(request.conversation, ConversationSource::None)
+            && matches!(request.workspace, WorkspaceSource::None);
+        if request.prompt.trim().is_empty() && nothing {
+            let why = "is empty, and there is no conversation or workspace to go on with; say what to do"
+                .to_owned();
+            return Err(Error::InvalidArgument { argument: "prompt", why });
+        }
+        let snapshot = match &request.workspace {
+            WorkspaceSource::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        };
+        self.check_environment(&request.environment, request.model.as_deref(), snapshot).await?;
+        let mut budget = self.parts.policy.budget(&request.actor, None).await?;
+        for (unit, limit) in &request.budget.0 {
+            let known = budget.0.entry(unit.clone()).or_insert(*limit);
+            *known = (*known).min(*limit);
+        }
+        if let Some(unit) = budget.exhausted(&Usage::default()) {
+            return Err(Error::BudgetExhausted { unit: unit.to_owned() });
+        }
+        if let ConversationSource::Stored { id, messages, .. } = &request.conversation {
+            let head = self.conversations.head(id).await?;
+            if !self.parts.policy.may_fork(&request.actor, &head).await? {
+                return Err(Error::not_found(format!("conversation {id}")));
+            }
+            if let Some(want) = messages.filter(|want| head.messages < *want) {
+                return Err(Error::Unsynced { conversation: *id, have: head.messages, want });
+            }
+        }
+        if let Some(parent) = &request.parent {
+            self.run(parent, &request.actor).await?;
+        }
+        Ok(budget)
+    }
+
+    /// Whether the environment offers the model and has a place for the workspace.
+    pub(super) async fn check_environment(
+        &self,
+        id: &EnvironmentId,
+        model: Option<&str>,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(), Error> {
+        let environment = self.runtime.environment(id).await.map_err(|error| {
+            if error.not_found {
+                Error::not_found(format!("environment {id}"))
+            } else {
+                Error::runtime(format!("looking up environment {id}"), error)
+            }
+        })?;
+        if let Some(asked) = model.filter(|asked| {
+            !environment.models.is_empty() && environment.models.iter().all(|model| model != asked)
+        }) {
+            let why = format!("environment {id} offers {}; name one of them", environment.models.join(", "));
+            return Err(Error::Model { asked: asked.to_owned(), why });
+        }
+        let Some(snapshot) = snapshot else { return Ok(()) };
+        let repos = &snapshot.manifest().repos;
+        // Whether two are the same repository is told for certain only when the checkout is there; here what can be
+        // known from names and remotes.
+        let fits = |repo: &crate::snapshot::RepoManifest| {
+            environment.repos.iter().any(|there| {
+                there.name == repo.name
+                    || repo.id.remotes.iter().any(|remote| there.source.contains(remote.as_str()))
+            })
+        };
+        if !repos.is_empty() && !environment.repos.is_empty() && !repos.iter().any(fits) {
+            let names: Vec<_> = repos.iter().map(|repo| repo.name.as_str()).collect();
+            let why = format!(
+                "it has none of the repositories {}; choose an environment that has them, or add them to it",
+                names.join(", ")
+            );
+            return Err(Error::EnvironmentMismatch { environment: id.clone(), why });
+        }
+        Ok(())
+    }
+
+    async fn store_workspace(&self, source: &WorkspaceSource) -> Result<Option<SnapshotRef>, Error> {
+        match source {
+            WorkspaceSource::None => Ok(None),
+            WorkspaceSource::Stored(reference) => Ok(Some(reference.clone())),
+            WorkspaceSource::Snapshot(snapshot) => {
+                Ok(Some(self.snapshots().save(snapshot, None).await?.reference))
+            }
+        }
+    }
+
+    /// The run's own conversation, and why the source did not come along.
+    async fn bring_conversation(
+        &self,
+        request: &StartRequest,
+        id: ConversationId,
+    ) -> Result<(Option<ConversationId>, Option<FreshStart>), Error> {
+        if !self.parts.policy.may_store_conversations(&request.actor).await? {
+            return Ok((None, Some(FreshStart::NoConsent)));
+        }
+        let fresh = match &request.conversation {
+            ConversationSource::None => {
+                self.conversations.create_as(id, &request.actor).await?;
+                Some(FreshStart::NoConversation)
+            }
+            ConversationSource::Stored { id: source, at, .. } => {
+                self.conversations.fork_as(id, source, at, &request.actor).await?;
+                None
+            }
+            ConversationSource::Messages(messages) => {
+                let head = self.conversations.create_as(id, &request.actor).await?;
+                if head.messages == 0 {
+                    let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
+                    self.conversations.import(&id, forked).await?;
+                }
+                None
+            }
+        };
+        Ok((Some(id), fresh))
+    }
+
+    /// Puts what a person says into a run's inbox. Returns its number.
+    pub(super) async fn say(&self, run: &RunId, op: OpId, said: &Said<'_>) -> Result<u64, Error> {
+        let mut message = Message::user(said.prompt);
+        // Decided by the operation, so that the same call again makes the same bytes.
+        message.id = MessageId::from_digest(&Digest::of(op.to_string().as_bytes()));
+        for (name, media_type, content) in said.attachments {
+            let attachment = self.conversations.attach(name, media_type, content.clone()).await?;
+            message.attachments.push(attachment);
+        }
+        let what = if said.answers { What::Answer { message } } else { What::FollowUp { message } };
+        let sent = Sent { op, actor: Some(said.actor.clone()), what };
+        self.inbox.post(run, &sent, 0).await
+    }
+
+    /// Asks the runtime for a session; one that cannot be launched is recorded as failed.
+    pub(super) async fn launch(&self, run: &Run, session: &SessionId) -> Result<(), Error> {
+        let mut spec = SessionSpec::new(run.id, *session, run.environment.clone());
+        spec.model.clone_from(&run.model);
+        let worker = Worker::from_parts(self.parts.clone());
+        if let Err(error) = self.runtime.start(spec.clone(), Arc::new(worker.clone())).await {
+            worker.fail_session(&spec, &format!("the session could not be launched: {error}")).await?;
+            return Err(Error::runtime(format!("launching session {session} of run {}", run.id), error));
+        }
+        Ok(())
+    }
+}
+
+/// What a person says to a run.
+pub(super) struct Said<'a> {
+    pub(super) actor: &'a ActorId,
+    pub(super) prompt: &'a str,
+    pub(super) attachments: &'a [(String, String, Vec<u8>)],
+    /// Whether it answers a question.
+    pub(super) answers: bool,
 }

@@ -123,6 +123,25 @@ impl Conversations {
         self.write(id, request).await
     }
 
+    /// Appends any number of messages to a conversation that nobody else writes yet, in steps of bounded size.
+    pub(crate) async fn import(&self, id: &ConversationId, messages: Vec<Message>) -> Result<(), Error> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for message in messages {
+            let size = message.text.len() + message.body.as_ref().map_or(0, |body| body.get().len()) + 256;
+            if bytes + size > 4 << 20 && !batch.is_empty() {
+                self.append(id, AppendRequest::new(std::mem::take(&mut batch))).await?;
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(message);
+        }
+        if !batch.is_empty() {
+            self.append(id, AppendRequest::new(batch)).await?;
+        }
+        Ok(())
+    }
+
     /// Marks that the session with `epoch` has taken over: every writer with a lower one is refused from here on.
     pub(crate) async fn fence(
         &self,

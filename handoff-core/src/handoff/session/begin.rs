@@ -30,7 +30,7 @@ impl Worker {
     pub(super) async fn take(&self, spec: &SessionSpec, agent: &dyn Agent) -> Result<Option<Taken>, Error> {
         let run = self.runs.load(&spec.run).await?;
         let lease = self.parts.leases.state(&run).await?;
-        let name = agent.describe().name;
+        let info = agent.describe();
         let now = self.parts.clock.millis();
         let epoch = run.epoch + 1;
         let step = |run: &Run| {
@@ -51,7 +51,8 @@ impl Worker {
             }
             session.state = SessionState::Running;
             session.epoch = epoch;
-            session.agent.clone_from(&name);
+            session.agent.clone_from(&info.name);
+            session.agent_kind = info.kind;
             session.started.get_or_insert(now);
             next.epoch = epoch;
             next.state = RunState::Running;

@@ -81,7 +81,7 @@ impl Worker {
     }
 
     /// Tells that the run ended. A notice that fails is not a run that fails: the record says it too.
-    pub(super) async fn tell_end(&self, run: &Run) {
+    pub(in crate::handoff) async fn tell_end(&self, run: &Run) {
         if run.state.is_terminal() {
             let _ = self.parts.notify.notify(&Notice::Ended(Box::new(run.clone()))).await;
         }
