@@ -1,5 +1,6 @@
 //! An append-only log of numbered objects. The one place that decides who won a number.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,9 +125,22 @@ impl Log {
 
 /// The body of `key`; passing trouble is tried again.
 pub(crate) async fn get(storage: &dyn Storage, key: &Key) -> Result<Option<Bytes>, Error> {
+    read(storage, key, None).await
+}
+
+/// As [`get`], of a part of the body.
+pub(crate) async fn get_range(
+    storage: &dyn Storage,
+    key: &Key,
+    range: Range<u64>,
+) -> Result<Option<Bytes>, Error> {
+    read(storage, key, Some(range)).await
+}
+
+async fn read(storage: &dyn Storage, key: &Key, range: Option<Range<u64>>) -> Result<Option<Bytes>, Error> {
     let mut tries = 0;
     loop {
-        match storage.get(key, None).await {
+        match storage.get(key, range.clone()).await {
             Ok(body) => return Ok(body),
             Err(error) => again(&mut tries, error, || format!("reading {key}")).await?,
         }

@@ -1,5 +1,5 @@
 //! How small things are stored: a line that says what follows, then JSON, compressed where that pays. Every record
-//! carries the SHA-256 of its JSON, which is checked on every read.
+//! carries the SHA-256 of what follows the line, which is checked on every read.
 
 use std::io::Read;
 
@@ -21,28 +21,37 @@ const WORTH_COMPRESSING: usize = 2 << 10;
 
 /// `value` as a record. The same value gives the same bytes.
 pub(crate) fn encode(what: &str, value: &impl Serialize) -> Result<Bytes, Error> {
+    encode_within(what, value, MAX_RECORD)
+}
+
+/// As [`encode`], with another limit.
+pub(crate) fn encode_within(what: &str, value: &impl Serialize, limit: u64) -> Result<Bytes, Error> {
     let json = serde_json::to_vec(value).map_err(|error| Error::format(what, error.to_string()))?;
-    if json.len() as u64 > MAX_RECORD {
-        return Err(Error::Limit { what: what.to_owned(), limit: MAX_RECORD, found: json.len() as u64 });
+    if json.len() as u64 > limit {
+        return Err(Error::Limit { what: what.to_owned(), limit, found: json.len() as u64 });
     }
-    let digest = Digest::of(&json);
     let packed = if json.len() < WORTH_COMPRESSING { None } else { zstd::bulk::compress(&json, 3).ok() };
     let (form, payload) = match packed {
         Some(packed) if packed.len() < json.len() => ("zstd", packed),
         _ => ("json", json),
     };
-    let mut body = format!("{MAGIC} {form} {digest}\n").into_bytes();
+    let mut body = format!("{MAGIC} {form} {}\n", Digest::of(&payload)).into_bytes();
     body.extend_from_slice(&payload);
     Ok(body.into())
 }
 
 /// The value in the record `body`; `what` names it in errors.
 pub(crate) fn decode<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Error> {
-    let json = open(what, body)?;
+    decode_within(what, body, MAX_RECORD)
+}
+
+/// As [`decode`], with another limit.
+pub(crate) fn decode_within<T: DeserializeOwned>(what: &str, body: &[u8], limit: u64) -> Result<T, Error> {
+    let json = open(what, body, limit)?;
     serde_json::from_slice(&json).map_err(|error| Error::format(what, error.to_string()))
 }
 
-fn open(what: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
+fn open(what: &str, body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
     let damaged = || Error::Corrupt { what: what.to_owned() };
     let end = body.iter().take(128).position(|byte| *byte == b'\n').ok_or_else(damaged)?;
     let (line, payload) = body.split_at_checked(end).ok_or_else(damaged)?;
@@ -61,23 +70,27 @@ fn open(what: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
         });
     }
     let digest: Digest = digest.parse().map_err(|_| damaged())?;
+    // Before anything is decompressed.
+    if Digest::of(payload) != digest {
+        return Err(damaged());
+    }
     let json = match form {
         "json" => payload.to_vec(),
-        "zstd" => inflate(payload).ok_or_else(damaged)?,
+        "zstd" => inflate(payload, limit).ok_or_else(damaged)?,
         _ => return Err(damaged()),
     };
-    if json.len() as u64 > MAX_RECORD {
-        return Err(Error::Limit { what: what.to_owned(), limit: MAX_RECORD, found: json.len() as u64 });
+    if json.len() as u64 > limit {
+        return Err(Error::Limit { what: what.to_owned(), limit, found: json.len() as u64 });
     }
-    if Digest::of(&json) == digest { Ok(json) } else { Err(damaged()) }
+    Ok(json)
 }
 
 /// Decompresses, stopping one byte beyond what a record may hold, whatever a header claims.
-fn inflate(payload: &[u8]) -> Option<Vec<u8>> {
+fn inflate(payload: &[u8], limit: u64) -> Option<Vec<u8>> {
     let mut decoder = zstd::stream::read::Decoder::new(payload).ok()?;
     decoder.window_log_max(24).ok()?;
     let mut json = Vec::new();
-    decoder.take(MAX_RECORD + 1).read_to_end(&mut json).ok()?;
+    decoder.take(limit + 1).read_to_end(&mut json).ok()?;
     Some(json)
 }
 
@@ -107,8 +120,9 @@ mod tests {
     #[test]
     fn a_bomb_stops_at_the_limit() {
         let zeros = vec![b' '; 64 << 20];
-        let mut body = format!("{MAGIC} zstd {}\n", Digest::of(&zeros)).into_bytes();
-        body.extend(zstd::bulk::compress(&zeros, 1).unwrap());
+        let payload = zstd::bulk::compress(&zeros, 1).unwrap();
+        let mut body = format!("{MAGIC} zstd {}\n", Digest::of(&payload)).into_bytes();
+        body.extend(payload);
         assert!(matches!(decode::<u8>("a bomb", &body), Err(Error::Limit { .. })));
     }
 }

@@ -83,7 +83,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`Error::Format`] when two states name one content with different sizes.
-    pub(super) fn contents(&self) -> Result<HashMap<Digest, u64>, Error> {
+    pub(crate) fn contents(&self) -> Result<HashMap<Digest, u64>, Error> {
         let mut contents = HashMap::new();
         for state in self.states() {
             let Some(blob) = state.blob else { continue };
