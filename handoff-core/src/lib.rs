@@ -112,9 +112,9 @@ pub use policy::{OpenPolicy, Policy};
 pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
 pub use run::{Origin, Run, RunState, Session, SessionState};
-pub use runtime::{Place, RunSession, Runtime, RuntimeError, SessionSpec};
+pub use runtime::{Checkouts, LocalRuntime, Place, RunSession, Runtime, RuntimeError, SessionSpec};
 pub use snapshot::{Manifest, Snapshot};
-pub use storage::{Key, Meta, PutNew, Storage, StorageError};
+pub use storage::{Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
 pub use workspace::{Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.

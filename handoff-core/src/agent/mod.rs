@@ -157,6 +157,8 @@ pub struct SessionFacts {
     pub root: PathBuf,
     /// The checkouts.
     pub repos: Vec<PathBuf>,
+    /// Variables for programs that the agent runs.
+    pub variables: std::collections::BTreeMap<String, String>,
     /// What restoring the workspace did; absent when there was nothing to restore.
     pub restored: Option<ApplyReport>,
     /// Cancelled when the agent is to stop: by request, by budget, by deadline, or because the run was taken over.
