@@ -1,5 +1,7 @@
 //! Who answers inside a restored session: the [`Agent`] port, and the [`ActiveSession`] it is given.
 
+mod command;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use crate::progress::CancelToken;
 use crate::report::ApplyReport;
 pub use crate::run::AgentKind;
 use crate::run::SnapshotRef;
+
+pub use command::CommandAgent;
 
 /// What an agent is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

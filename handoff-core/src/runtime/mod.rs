@@ -2,6 +2,7 @@
 
 mod checkout;
 mod local;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::snapshot::Extra;
 
 pub use checkout::Checkouts;
 pub use local::LocalRuntime;
+pub use queue::{QueueRuntime, WhenEmpty, WorkOptions};
 
 /// What a runtime needs to launch one session. Plain data: it may travel as JSON to another machine, which
 /// reads everything else from the storage.
