@@ -18,6 +18,9 @@ const LONGEST_LINE: usize = 64 << 10;
 /// Lines are gathered into one message for so long, or up to [`LONGEST_LINE`].
 const GATHER: Duration = Duration::from_millis(200);
 
+/// How long output is waited for after the program has ended.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// How much of the error output is kept for the reason of a failure, in bytes.
 const KEPT_ERRORS: usize = 8 << 10;
 
@@ -121,6 +124,7 @@ impl Agent for CommandAgent {
         }
         let mut taken = 0;
         let mut asked = None;
+        let mut ended = None;
         let mut flooded = false;
         loop {
             let next = future::or(async { Some(output.recv().await) }, async {
@@ -138,7 +142,13 @@ impl Agent for CommandAgent {
                     session.append(vec![Message::assistant(text)]).await?;
                 }
                 Some(Err(_)) => break,
+                None if ended.is_some_and(|at: Instant| at.elapsed() >= LINGER) => break,
                 None => {}
+            }
+            if ended.is_none() && group.has_ended() {
+                // What the program left running may hold its output open for ever.
+                group.signal(rustix::process::Signal::KILL);
+                ended = Some(Instant::now());
             }
             if session.cancelled() {
                 let since = *asked.get_or_insert_with(|| {
@@ -175,6 +185,11 @@ impl Agent for CommandAgent {
         if status.success() {
             return Ok(SessionEnd::Succeeded);
         }
+        // A process that left the group may hold this end open too.
+        let errors = future::or(errors, async {
+            SystemClock.sleep(LINGER).await;
+            String::new()
+        });
         Ok(SessionEnd::Failed(describe(status, &errors.await)))
     }
 }
@@ -188,6 +203,16 @@ impl Group {
             // One that has ended already is what was wanted.
             let _ = rustix::process::kill_process_group(pid, signal);
         }
+    }
+}
+
+impl Group {
+    /// Whether the program itself has ended. It is not reaped, so that its group's number stays its own.
+    fn has_ended(&self) -> bool {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        let Some(pid) = Pid::from_raw(self.0.id() as i32) else { return true };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
     }
 }
 
@@ -206,13 +231,19 @@ fn send_lines(output: impl Read, lines: &async_channel::Sender<String>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     loop {
-        line.clear();
-        let read = (&mut output).take(LONGEST_LINE as u64).read_until(b'\n', &mut line);
-        if !matches!(read, Ok(1..))
-            || lines.send_blocking(String::from_utf8_lossy(&line).into_owned()).is_err()
-        {
+        let room = LONGEST_LINE.saturating_sub(line.len()) as u64;
+        let more = matches!((&mut output).take(room).read_until(b'\n', &mut line), Ok(1..));
+        // A character that is cut in two by the piece's end waits for the rest of it.
+        let cut = match std::str::from_utf8(&line) {
+            Err(error) if more && error.error_len().is_none() => error.valid_up_to(),
+            _ => line.len(),
+        };
+        let rest = line.split_off(cut);
+        let text = String::from_utf8_lossy(&line).into_owned();
+        if (!text.is_empty() && lines.send_blocking(text).is_err()) || !more {
             return;
         }
+        line = rest;
     }
 }
 

@@ -74,6 +74,12 @@ impl Inbox {
         Ok(self.log(run)?.put(taken, body).await?.won())
     }
 
+    /// The number of the record with this `op`, where there is one.
+    pub(crate) async fn find(&self, run: &RunId, op: &OpId) -> Result<Option<u64>, Error> {
+        let all = self.after(run, 0).await?;
+        Ok(all.into_iter().find(|(_, sent)| sent.op == *op).map(|(number, _)| number))
+    }
+
     /// Everything after the first `taken`, in order.
     pub(crate) async fn after(&self, run: &RunId, taken: u64) -> Result<Vec<(u64, Sent)>, Error> {
         let log = self.log(run)?;

@@ -9,6 +9,7 @@ mod gc;
 mod inbox;
 mod list;
 mod pull;
+mod repeat;
 mod resume;
 mod route;
 mod runs;

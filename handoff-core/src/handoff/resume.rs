@@ -175,7 +175,7 @@ impl Handoff {
     }
 
     /// Inbox records that the run's sessions took in.
-    async fn taken(&self, run: &Run) -> Result<u64, Error> {
+    pub(super) async fn taken(&self, run: &Run) -> Result<u64, Error> {
         match &run.conversation {
             Some(id) => Ok(self.conversations.head(id).await?.inbox),
             None => Ok(0),
@@ -195,13 +195,21 @@ impl Handoff {
             attachments: &request.attachments,
             answers: purpose == Purpose::Answer,
         };
-        let mut number = None;
+        let mut number = match &request.idempotency_key {
+            Some(_) => self.inbox.find(&request.run, &ids.op).await?,
+            None => None,
+        };
         let mut pause = self.parts.terms.poll / 50;
         loop {
             let run = self.run(&request.run, &request.actor).await?;
             // A repeated call finds what the first one did.
             if run.sessions.iter().any(|session| session.id == ids.session) {
                 return self.finish_new(&run, &ids).await;
+            }
+            if let Some(number) = number
+                && let Some(session) = self.taken_by(&run, &ids.op, number).await?
+            {
+                return Ok(Continued::Delivered { session });
             }
             let route = self.route_of(&run, &request.actor, purpose, number.is_some()).await?;
             if let Route::Refuse(reason) = route {
@@ -229,11 +237,13 @@ impl Handoff {
                     if self.taken(&now).await? >= number
                         || (same && !self.closed_before(&now, number).await?)
                     {
+                        if route == Route::AppendToPrompt {
+                            // Whoever was to launch it may have crashed; asking twice does no harm.
+                            self.launch(&run, &session).await?;
+                            return Ok(Continued::Appended { session });
+                        }
                         let _ = self.runtime.wake(&session).await;
-                        return Ok(match &route {
-                            Route::AppendToPrompt => Continued::Appended { session },
-                            _ => Continued::Delivered { session },
-                        });
+                        return Ok(Continued::Delivered { session });
                     }
                 }
                 (_, None) => {}

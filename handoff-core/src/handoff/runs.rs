@@ -102,13 +102,20 @@ impl Runs {
         // Decided by the id: a repeated call makes the same bytes and finds its own.
         let op = OpId::from_digest(&Digest::of(format!("{} begins", run.id).as_bytes()));
         let id = run.id;
-        let marks = marks(&run)?;
         let body = encode(&id, op, run.clone())?;
         let put = self.log(&id)?.put(0, body).await?;
-        for mark in marks {
-            log::put_new(&*self.storage, &mark, Bytes::from(id.to_string())).await?;
+        // An earlier call's record has its own time, and one run must not stand in an index at two.
+        let run = if put == Put::Created { run } else { self.load(&id).await? };
+        self.mark(&run).await?;
+        Ok(run)
+    }
+
+    /// Writes the index marks; those that are there stay as they are.
+    pub(crate) async fn mark(&self, run: &Run) -> Result<(), Error> {
+        for mark in marks(run)? {
+            log::put_new(&*self.storage, &mark, Bytes::from(run.id.to_string())).await?;
         }
-        if put == Put::Created { Ok(run) } else { self.load(&id).await }
+        Ok(())
     }
 
     /// The latest record; [`Error::NotFound`] when there is none.

@@ -141,6 +141,11 @@ impl Handoff {
             Some(key) => self.runs.claim(&request.actor, &format!("start {key}"), &proposal).await?,
             None => proposal,
         };
+        if request.idempotency_key.is_some()
+            && let Some(started) = self.started_before(&ids).await?
+        {
+            return Ok(started);
+        }
         let budget = self.check_start(&request).await?;
         let snapshot = self.store_workspace(&request.workspace).await?;
         let (conversation, fresh) = self.bring_conversation(&request, ids.conversation).await?;
@@ -188,6 +193,21 @@ impl Handoff {
             self.launch(&run, &ids.session).await?;
         }
         Ok(Started { run: ids.run, session: ids.session, conversation: run.conversation })
+    }
+
+    /// What an earlier call with the same key did, whatever has become of budgets and sources since.
+    async fn started_before(&self, ids: &Ids) -> Result<Option<Started>, Error> {
+        let run = match self.runs.load(&ids.run).await {
+            Ok(run) => run,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // Left out by a crash, perhaps.
+        self.runs.mark(&run).await?;
+        if run.session().is_some_and(|session| session.state == SessionState::Queued) {
+            self.launch(&run, &ids.session).await?;
+        }
+        Ok(Some(Started { run: run.id, session: ids.session, conversation: run.conversation }))
     }
 
     /// Starts one run for each prompt from the same workspace state and the same point of the conversation; the
@@ -329,11 +349,9 @@ impl Handoff {
                 None
             }
             ConversationSource::Messages(messages) => {
-                let head = self.conversations.create_as(id, &request.actor).await?;
-                if head.messages == 0 {
-                    let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
-                    self.conversations.import(&id, forked).await?;
-                }
+                self.conversations.create_as(id, &request.actor).await?;
+                let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
+                self.conversations.import(&id, &forked).await?;
                 None
             }
         };
@@ -344,7 +362,7 @@ impl Handoff {
     pub(super) async fn say(&self, run: &RunId, op: OpId, said: &Said<'_>) -> Result<u64, Error> {
         let mut message = Message::user(said.prompt);
         // Decided by the operation, so that the same call again makes the same bytes.
-        message.id = MessageId::from_digest(&Digest::of(op.to_string().as_bytes()));
+        message.id = message_of(&op);
         for (name, media_type, content) in said.attachments {
             let attachment = self.conversations.attach(name, media_type, content.clone()).await?;
             message.attachments.push(attachment);
@@ -365,6 +383,11 @@ impl Handoff {
         }
         Ok(())
     }
+}
+
+/// The message that an operation says.
+pub(super) fn message_of(op: &OpId) -> MessageId {
+    MessageId::from_digest(&Digest::of(op.to_string().as_bytes()))
 }
 
 /// What a person says to a run.

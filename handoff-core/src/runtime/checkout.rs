@@ -18,7 +18,8 @@ pub struct Checkouts {
 }
 
 impl Checkouts {
-    /// Places below `root`, which is created when it is needed: `root/<run>/<session>/<repository>`.
+    /// Places below `root`, which is created when it is needed: `root/<run>/<session>/<number>/<repository>`, where
+    /// the number counts the times that the session was given a place.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), environments: BTreeMap::new() }
     }
@@ -42,18 +43,25 @@ impl Checkouts {
         })
     }
 
-    /// Clones the repositories of the session's environment. A place that a crash left half made is made anew.
-    /// Blocks: run it where that does no harm.
+    /// Clones the repositories of the session's environment, into a new directory each time. Blocks: run it where that does no harm.
     ///
     /// # Errors
     /// What git said, or why a name or directory cannot be used.
     pub fn prepare(&self, spec: &SessionSpec) -> Result<Place, RuntimeError> {
         let environment = self.environment(&spec.environment)?;
-        let root = self.root.join(spec.run.to_string()).join(spec.session.to_string());
-        if root.exists() {
-            fs::remove_dir_all(&root).map_err(|error| failed("clearing", &root, error))?;
-        }
-        fs::create_dir_all(&root).map_err(|error| failed("making", &root, error))?;
+        let session = self.root.join(spec.run.to_string()).join(spec.session.to_string());
+        fs::create_dir_all(&session).map_err(|error| failed("making", &session, error))?;
+        // A directory of its own each time: two workers may prepare for one session, and only later does one of them
+        // win it; the other must not have cleared the winner's files.
+        let mut number = 1_u64;
+        let root = loop {
+            let root = session.join(number.to_string());
+            match fs::create_dir(&root) {
+                Ok(()) => break root,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(failed("making", &root, error)),
+            }
+        };
         let root = root.canonicalize().map_err(|error| failed("looking up", &root, error))?;
         let mut repos = Vec::with_capacity(environment.repos.len());
         for repo in &environment.repos {

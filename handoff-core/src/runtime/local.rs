@@ -9,6 +9,7 @@ use futures_lite::future::block_on;
 use super::{Checkouts, RunSession, Runtime, RuntimeError, SessionSpec};
 use crate::agent::Agent;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::id::{EnvironmentId, SessionId};
 use crate::progress::CancelToken;
 
@@ -48,12 +49,20 @@ impl Runtime for LocalRuntime {
             return Ok(());
         }
         let (agent, checkouts) = (Arc::clone(&self.agent), self.checkouts.clone());
-        let session = spec.session;
+        let (session, started) = (spec.session, Arc::clone(&self.started));
         let work = move || {
             let ended = match checkouts.prepare(&spec) {
                 Ok(mut place) => {
                     place.cancel = cancel;
-                    block_on(sessions.run_session(&spec, place, agent)).map(|_| ())
+                    match block_on(sessions.run_session(&spec, place, agent)) {
+                        Ok(_) | Err(Error::Leased { .. }) => Ok(()),
+                        Err(error) => {
+                            // Where it was never taken, somebody may ask for it again.
+                            started.lock().unwrap_or_else(PoisonError::into_inner).remove(&spec.session);
+                            let reason = format!("the session could not be taken: {error}");
+                            block_on(sessions.fail_session(&spec, &reason))
+                        }
+                    }
                 }
                 Err(error) => {
                     let reason = format!("the environment could not be prepared: {error}");

@@ -17,6 +17,9 @@ use crate::progress::CancelToken;
 use crate::record;
 use crate::storage::{Key, Storage};
 
+/// Items listed at once.
+const PAGE: usize = 100;
+
 /// A queue in a storage. The hub puts sessions in; [`work`](Self::work), in any number of processes on any number of
 /// machines, takes them out. Nothing else is shared.
 #[derive(Clone)]
@@ -85,17 +88,25 @@ impl QueueRuntime {
         let mut done = 0;
         let mut pause = options.poll / 50;
         while !options.stop.is_cancelled() {
-            let listed = self.storage.list(&self.name, None, 100).await;
-            let listed = listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
             let mut ran = false;
-            let waiting = !listed.is_empty();
-            for meta in listed {
-                if options.stop.is_cancelled() {
-                    break;
+            let mut waiting = false;
+            let mut last = None;
+            loop {
+                let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
+                let listed = listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
+                waiting |= !listed.is_empty();
+                last = listed.last().map(|meta| meta.key.clone());
+                for meta in &listed {
+                    if options.stop.is_cancelled() {
+                        return Ok(done);
+                    }
+                    if self.take(&meta.key, worker, checkouts, &agent).await? {
+                        ran = true;
+                        done += 1;
+                    }
                 }
-                if self.take(&meta.key, worker, checkouts, &agent).await? {
-                    ran = true;
-                    done += 1;
+                if listed.len() < PAGE {
+                    break;
                 }
             }
             if ran {
@@ -133,7 +144,9 @@ impl QueueRuntime {
                 self.forget(key).await;
                 return Ok(false);
             }
-            Err(error) => return Err(error),
+            Err(error @ Error::Storage { .. }) => return Err(error),
+            // A damaged run is not to keep the workers from the others.
+            Err(_) => return Ok(false),
         }
         let (preparing, spec_here) = (checkouts.clone(), spec.clone());
         let place = match blocking::unblock(move || preparing.prepare(&spec_here)).await {
@@ -145,9 +158,13 @@ impl QueueRuntime {
                 return Ok(true);
             }
         };
+        let root = place.root.clone();
         match worker.run_session(&spec, place, Arc::clone(agent)).await {
-            // Another worker was quicker.
-            Err(Error::Leased { .. }) => Ok(false),
+            // Another worker was quicker; its place is another one.
+            Err(Error::Leased { .. }) => {
+                let _ = blocking::unblock(move || std::fs::remove_dir_all(root)).await;
+                Ok(false)
+            }
             Ok(_) => {
                 self.forget(key).await;
                 Ok(true)

@@ -123,23 +123,33 @@ impl Conversations {
         self.write(id, request).await
     }
 
-    /// Appends any number of messages to a conversation that nobody else writes yet, in steps of bounded size.
-    pub(crate) async fn import(&self, id: &ConversationId, messages: Vec<Message>) -> Result<(), Error> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for message in messages {
-            let size = message.text.len() + message.body.as_ref().map_or(0, |body| body.get().len()) + 256;
-            if bytes + size > 4 << 20 && !batch.is_empty() {
-                self.append(id, AppendRequest::new(std::mem::take(&mut batch))).await?;
-                bytes = 0;
+    /// Makes a conversation that nothing else writes yet consist of `messages`, in steps of bounded size. Goes on
+    /// where an earlier call broke off.
+    pub(crate) async fn import(&self, id: &ConversationId, messages: &[Message]) -> Result<(), Error> {
+        let size = |message: &Message| {
+            message.text.len() + message.body.as_ref().map_or(0, |body| body.get().len()) + 256
+        };
+        let mut there = self.head(id).await?.messages;
+        loop {
+            let rest = messages.get(usize::try_from(there).unwrap_or(usize::MAX)..).unwrap_or_default();
+            let mut bytes = 0;
+            let fits = |message: &&Message| {
+                bytes += size(message);
+                bytes <= 4 << 20
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let batch: Vec<_> = rest.iter().take(count).cloned().collect();
+            if batch.is_empty() {
+                return Ok(());
             }
-            bytes += size;
-            batch.push(message);
+            let request = AppendRequest { expect: Some(there), ..AppendRequest::new(batch) };
+            there = match self.append(id, request).await {
+                Ok(head) => head.messages,
+                // The same call at the same time elsewhere.
+                Err(Error::InvalidArgument { argument: "expect", .. }) => self.head(id).await?.messages,
+                Err(error) => return Err(error),
+            };
         }
-        if !batch.is_empty() {
-            self.append(id, AppendRequest::new(batch)).await?;
-        }
-        Ok(())
     }
 
     /// Marks that the session with `epoch` has taken over: every writer with a lower one is refused from here on.

@@ -66,6 +66,8 @@ pub(super) struct State {
     stop: Option<(Cause, Duration)>,
     /// The transcript of a run that may not store one.
     unstored: VecDeque<Message>,
+    /// Said by the person and taken in, while the agent waited for something else.
+    unheard: Vec<Message>,
     /// Inbox records taken in, where no conversation counts them.
     taken: u64,
     /// Inbox records that were taken in before this session: no request to it can stand among them.
@@ -89,6 +91,7 @@ impl Core {
             last_snapshot: None,
             stop: None,
             unstored: VecDeque::new(),
+            unheard: Vec::new(),
             taken: 0,
             inbox_from: 0,
         };
@@ -217,13 +220,39 @@ impl Core {
         self.notice_fence(appended).map(Some)
     }
 
-    /// Takes in what the person said since; returns it.
-    pub(super) async fn drain(&self) -> Result<Vec<Message>, Error> {
-        self.drain_with(Vec::new()).await
+    /// Takes in what the person said since; returns it, with what the agent was not told before.
+    pub(super) async fn hear(&self) -> Result<Vec<Message>, Error> {
+        let new = self.drain_with(Vec::new()).await?;
+        let mut heard = std::mem::take(&mut self.state().unheard);
+        heard.extend(new);
+        Ok(heard)
     }
 
-    /// As [`drain`](Self::drain), with `first` appended before it in the same step.
+    /// Takes in what the person said since, for the agent to be told later.
+    async fn put_by(&self) -> Result<(), Error> {
+        let new = self.drain_with(Vec::new()).await?;
+        self.state().unheard.extend(new);
+        Ok(())
+    }
+
+    /// Takes in what the person said since; the first answer among it is returned, and the rest is put by.
+    async fn take_answer(&self) -> Result<Option<Message>, Error> {
+        let mut answer = None;
+        for what in self.drain(Vec::new()).await? {
+            match what {
+                What::Answer { message } if answer.is_none() => answer = Some(message),
+                other => self.state().unheard.extend(other.into_message()),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Takes in what the person said since, with `first` appended before it in the same step; returns what was said.
     pub(super) async fn drain_with(&self, first: Vec<Message>) -> Result<Vec<Message>, Error> {
+        Ok(self.drain(first).await?.into_iter().filter_map(What::into_message).collect())
+    }
+
+    async fn drain(&self, first: Vec<Message>) -> Result<Vec<What>, Error> {
         loop {
             let head = self.head().await?;
             let taken = head.as_ref().map_or_else(|| self.state().taken, |head| head.inbox);
@@ -234,9 +263,9 @@ impl Core {
                 }
                 return Ok(Vec::new());
             };
-            let said: Vec<Message> =
-                sent.into_iter().filter_map(|(_, sent)| sent.what.into_message()).collect();
-            let messages = first.iter().chain(&said).cloned().collect();
+            let said: Vec<What> = sent.into_iter().map(|(_, sent)| sent.what).collect();
+            let new = said.iter().cloned().filter_map(What::into_message);
+            let messages = first.iter().cloned().chain(new).collect();
             // Refused when anything was appended since: another drain may have taken the same.
             let expect = head.map(|head| head.messages);
             let request = AppendRequest { inbox: Some(last), expect, ..AppendRequest::new(messages) };
@@ -368,7 +397,7 @@ impl SessionHost for Turn {
     }
 
     async fn follow_ups(&self) -> Result<Vec<Message>, Error> {
-        self.open()?.drain().await
+        self.open()?.hear().await
     }
 
     async fn usage(&self, used: Usage) -> Result<(), Error> {
@@ -397,6 +426,8 @@ impl SessionHost for Turn {
     async fn block(&self, question: Message) -> Result<Message, Error> {
         let core = self.open()?;
         let asked = Question { message: question.id, text: question.text.clone() };
+        // What was said before the question is no answer to it.
+        core.put_by().await?;
         core.append(AppendRequest::new(vec![question])).await?;
         let run = core
             .update(|run, _| {
@@ -413,7 +444,7 @@ impl SessionHost for Turn {
                 return Err(Error::Cancelled);
             }
             let core = self.open()?;
-            if let Some(answer) = core.drain().await?.pop() {
+            if let Some(answer) = core.take_answer().await? {
                 break answer;
             }
             core.worker.parts.clock.sleep(pause).await;

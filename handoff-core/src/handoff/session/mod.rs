@@ -17,7 +17,7 @@ use crate::agent::{ActiveSession, Agent, AgentError, SessionEnd};
 use crate::error::Error;
 use crate::handoff::inbox::Inbox;
 use crate::handoff::runs::{Runs, Step};
-use crate::run::{RunState, SessionState};
+use crate::run::{Run, RunState, SessionState};
 use crate::runtime::{Place, RunSession, SessionSpec};
 use crate::storage::Storage;
 use live::{Cause, Core, Turn};
@@ -79,6 +79,26 @@ impl Worker {
         }
     }
 
+    /// Ends a session that was taken and cannot even begin, so that nobody waits a term for it.
+    async fn give_up(&self, spec: &SessionSpec, epoch: u64, reason: &str) -> Result<(), Error> {
+        let now = self.parts.clock.millis();
+        let step = |run: &Run| {
+            let mut next = run.clone();
+            let held = run.epoch == epoch;
+            let Some(session) = next.sessions.last_mut().filter(|last| held && last.id == spec.session) else {
+                return Ok(Step::Keep);
+            };
+            session.state = SessionState::Failed;
+            session.ended = Some(now);
+            reason.clone_into(&mut session.reason);
+            next.state = RunState::Failed;
+            Ok(Step::Write(Box::new(next)))
+        };
+        let run = self.runs.update(&spec.run, &step).await?;
+        self.tell_end(&run).await;
+        Ok(())
+    }
+
     /// Lets the agent answer until nothing is left to answer, then records the end.
     async fn answer(
         &self,
@@ -94,7 +114,7 @@ impl Worker {
                 return Ok(state);
             }
             // What came in while the agent was ending is still this session's to answer, unless it cannot.
-            let more = core.drain().await?;
+            let more = core.hear().await?;
             if state == SessionState::Succeeded && !more.is_empty() {
                 turn = turn.with_prompt(&more);
                 continue;
@@ -102,14 +122,14 @@ impl Worker {
             let captured = core.capture_end(&mut watchdog).await;
             if !core.close_inbox().await? {
                 if state == SessionState::Succeeded {
-                    let more = core.drain().await?;
+                    let more = core.hear().await?;
                     if !more.is_empty() {
                         turn = turn.with_prompt(&more);
                         continue;
                     }
                 }
                 while !core.close_inbox().await? {
-                    core.drain().await?;
+                    core.hear().await?;
                 }
             }
             return self.record_end(core, state, reason, captured).await;
@@ -173,7 +193,14 @@ impl RunSession for Worker {
             // Asked for twice, or ended before it began.
             return Ok(self.state_of(spec).await?);
         };
-        let core = Arc::new(Core::new(self, spec, &taken, place)?);
+        let core = match Core::new(self, spec, &taken, place) {
+            Ok(core) => Arc::new(core),
+            Err(error) => {
+                let reason = format!("the place of the session cannot be used: {error}");
+                self.give_up(spec, taken.session.epoch, &reason).await?;
+                return Err(error);
+            }
+        };
         let answered = async {
             let turn = self.begin(&core, taken).await?;
             self.answer(&core, turn, &agent).await
