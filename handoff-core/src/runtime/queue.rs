@@ -15,6 +15,7 @@ use crate::id::{EnvironmentId, SessionId};
 use crate::log;
 use crate::progress::CancelToken;
 use crate::record;
+use crate::run::SessionState;
 use crate::storage::{Key, Storage};
 
 /// Items listed at once.
@@ -165,6 +166,8 @@ impl QueueRuntime {
                 let _ = blocking::unblock(move || std::fs::remove_dir_all(root)).await;
                 Ok(false)
             }
+            // It took itself for dead, and nobody may have noticed yet: whoever looks next decides.
+            Ok(SessionState::Lost) => Ok(true),
             Ok(_) => {
                 self.forget(key).await;
                 Ok(true)

@@ -3,6 +3,8 @@
 mod begin;
 mod end;
 mod live;
+#[cfg(test)]
+mod sim;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;

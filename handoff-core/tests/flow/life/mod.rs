@@ -1,4 +1,11 @@
 //! The life of runs, end to end, on real repositories.
 
+mod access;
+mod cast;
+mod commands;
+mod faults;
+mod queue;
+mod rules;
+mod rules_live;
 mod stage;
 mod story;

@@ -34,6 +34,15 @@ impl Agent for Actor {
     }
 }
 
+impl Actor {
+    pub fn named(
+        info: AgentInfo,
+        act: impl Fn(&ActiveSession) -> Result<SessionEnd, AgentError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { info, act: Box::new(act) })
+    }
+}
+
 pub fn acting(
     act: impl Fn(&ActiveSession) -> Result<SessionEnd, AgentError> + Send + Sync + 'static,
 ) -> Arc<Actor> {
