@@ -8,6 +8,7 @@
 mod entry;
 mod fail;
 mod incoming;
+mod inside;
 mod journal;
 mod merge;
 mod plan;
@@ -24,7 +25,7 @@ mod undo;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use session::Session;
 use target::Match;
@@ -37,7 +38,7 @@ use crate::report::{
     Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport,
     StagingReport,
 };
-use crate::snapshot::{OmissionReason, RepoManifest, Snapshot};
+use crate::snapshot::{OmissionReason, Operation, RepoManifest, Snapshot};
 use crate::workspace::Workspace;
 
 /// How to apply.
@@ -181,7 +182,8 @@ pub fn preview(
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
     let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
-    let undone = undo::undo(roots, id, control)?;
+    let roots = inside::with_nested(roots, control)?;
+    let undone = undo::undo(roots.iter().map(PathBuf::as_path), id, control)?;
     let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
     Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, snapshot, true))
 }
@@ -306,6 +308,20 @@ fn unreadable(repo: &RepoManifest, root: &Path, why: &Error) -> RepoReport {
     }
 }
 
+/// Says which operation is not carried, and with which commits to begin it again.
+fn in_the_middle_of(operation: &Operation) -> String {
+    let kind = operation.kind.as_str().replace('_', "-");
+    let article = if kind.starts_with('a') { "an" } else { "a" };
+    let mut message = format!(
+        "the source was in the middle of {article} {kind}; files and index are carried, the operation itself is not"
+    );
+    if !operation.heads.is_empty() {
+        let heads: Vec<String> = operation.heads.iter().take(4).map(ToString::to_string).collect();
+        message.push_str(&format!(" (of {})", heads.join(", ")));
+    }
+    message
+}
+
 /// What a reader should know about the source.
 fn about_source(repo: &RepoManifest) -> Vec<Finding> {
     let mut out = Vec::new();
@@ -323,12 +339,13 @@ fn about_source(repo: &RepoManifest) -> Vec<Finding> {
         });
     }
     if let Some(operation) = &repo.operation {
+        out.push(Finding { kind: FindingKind::Operation, message: in_the_middle_of(operation) });
+    }
+    if repo.stashes > 0 {
+        let count = if repo.stashes == 1 { "1 stash".into() } else { format!("{} stashes", repo.stashes) };
         out.push(Finding {
-            kind: FindingKind::Operation,
-            message: format!(
-                "the source was in the middle of a {}; that state is not carried",
-                operation.kind
-            ),
+            kind: FindingKind::Stashes,
+            message: format!("the source has {count}, not carried; `git stash show -p` prints one there"),
         });
     }
     out

@@ -220,6 +220,8 @@ names! {
         EolConverted = "eol_converted",
         /// The file system cannot exchange two files at once, so a write in the same instant may go unnoticed.
         WeakCas = "weak_cas",
+        /// The index of the source hides the edit from git (assume-unchanged or skip-worktree); here git sees it.
+        HiddenAtSource = "hidden_at_source",
         /// Replaced between planning and writing; both versions were kept.
         ConcurrentEdit = "concurrent_edit",
     }
@@ -254,6 +256,8 @@ names! {
         CannotWrite = "cannot_write",
         /// Some entry names of the snapshot cannot be told apart here.
         Collision = "collision",
+        /// The source had stashes, which do not travel.
+        Stashes = "stashes",
     }
 }
 

@@ -9,6 +9,11 @@ use crate::apply::sides::Trouble;
 use crate::apply::state::{self, HELD, Here, State};
 use crate::report::{Detail, FileReport, Note, Outcome};
 
+/// Whether content with this flag is not in the form that its attributes promise, so that it cannot be merged.
+fn is_broken(raw: &str) -> bool {
+    !raw.starts_with("filter")
+}
+
 impl Plan<'_, '_, '_> {
     pub(super) fn empty_dir(&self, mut report: FileReport, found: Found) -> Planned {
         match found.here {
@@ -50,6 +55,20 @@ impl Plan<'_, '_, '_> {
     ) -> Result<Planned, Trouble> {
         report.hash = found.here.content().map(|content| content.hash);
         match decide(facts) {
+            // Gone from the disk because it is not checked out, and still there for git.
+            Decision::Unchanged
+                if facts.incoming == Shape::Absent
+                    && self.entry.head.is_some()
+                    && self.entry.index.is_some()
+                    && self.reader.index.is_skipped(&self.path) =>
+            {
+                report.message = Some(
+                    "it is not checked out here (sparse checkout), so there is nothing to delete; check it out and \
+                     delete it there"
+                        .into(),
+                );
+                Ok(Planned::done(skipped(report, "not_checked_out")))
+            }
             Decision::Unchanged => {
                 if facts.incoming_is_base && facts.here != facts.incoming {
                     report.message =
@@ -95,7 +114,12 @@ impl Plan<'_, '_, '_> {
             }
             (Some(state), Pick::Incoming) => {
                 let content = if state.size <= HELD {
-                    let (bytes, converted) = self.reader.incoming(&self.path, state)?;
+                    let raw = self.entry.flags.raw.is_some();
+                    let (bytes, converted) = if raw {
+                        (self.reader.carried(state)?, false)
+                    } else {
+                        self.reader.incoming(&self.path, state)?
+                    };
                     if converted {
                         report.notes.push(Note::EolConverted);
                     }
@@ -126,6 +150,9 @@ impl Plan<'_, '_, '_> {
         let (Some(base), Some(incoming)) = (self.entry.head.clone(), self.entry.worktree.clone()) else {
             return self.conflict(report, found, facts, Detail::Content, None);
         };
+        if self.entry.flags.raw.as_deref().is_some_and(is_broken) {
+            return self.conflict(report, found, facts, Detail::Binary, None);
+        }
         match merge::three_way(self.reader, &self.path, Some(&base), &incoming, &found.here)? {
             Merge::Clean(bytes) => {
                 let here = found.here.content();

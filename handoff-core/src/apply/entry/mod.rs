@@ -105,7 +105,11 @@ pub(super) fn plan(context: &Context<'_>, reader: &mut Reader<'_>, entry: &Entry
     if entry.flags.raw.is_some() {
         report.notes.push(Note::Raw);
     }
+    if is_hidden(entry) {
+        report.notes.push(Note::HiddenAtSource);
+    }
     if let Some(reason) = refusal(context, entry) {
+        report.message = submodule_message(entry);
         return Planned::done(skipped(report, reason));
     }
     if entry.path.portability().is_some() {
@@ -131,6 +135,30 @@ pub(super) fn failed(mut report: FileReport, trouble: &Trouble) -> FileReport {
     report.reason = Some(trouble.reason.clone());
     report.message = trouble.message.clone();
     report
+}
+
+/// Whether git at the source was told not to look, and would have seen a change.
+fn is_hidden(entry: &Entry) -> bool {
+    let told = entry.flags.assume_unchanged || entry.flags.skip_worktree;
+    let of = |state: &Option<FileState>| state.as_ref().map(|state| (state.mode.clone(), state.oid));
+    told && of(&entry.index) != of(&entry.worktree)
+}
+
+/// What to do about a submodule whose commit changed; `None` for any other entry.
+fn submodule_message(entry: &Entry) -> Option<String> {
+    let link = |state: &Option<FileState>| {
+        state.as_ref().filter(|state| state.mode == Mode::Gitlink).map(|state| state.oid)
+    };
+    let (head, now) = (link(&entry.head), link(&entry.worktree).or(link(&entry.index)));
+    match (head, now) {
+        (_, Some(Some(commit))) => Some(format!(
+            "the commit of a submodule is never written; there it was at {commit}, to check out here with \
+             `git submodule update --init` and `git -C {path} checkout {commit}`",
+            path = entry.path
+        )),
+        (Some(_), _) => Some("a submodule is never removed; there it was taken out".into()),
+        (None, _) => None,
+    }
 }
 
 /// Why the entry is refused whatever the target holds.
