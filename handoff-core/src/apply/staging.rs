@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::git::{IndexChange, Repo, StagedItem, TreeItem};
 use crate::id::Oid;
 use crate::path::RelPath;
-use crate::report::{FileReport, Outcome, StagingReport};
+use crate::report::{Detail, FileReport, Outcome, StagingReport};
 use crate::snapshot::{Entry, FileState, Mode, RepoManifest, Stage};
 
 /// The changes to make, and what is known not to work.
@@ -41,7 +41,8 @@ pub(super) fn plan(
 
 /// Whether the file itself is as in the snapshot, so that its staged state has something to stand on.
 pub(super) fn is_ready(file: &FileReport) -> bool {
-    file.at.is_none() && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
+    let in_place = file.at.is_none() || file.detail == Some(Detail::Deleted);
+    in_place && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
 }
 
 /// Counts a path whose staged state is left as it is.

@@ -34,7 +34,7 @@ impl Plan<'_, '_, '_> {
         }
     }
 
-    fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
+    pub(super) fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
         Change {
             path: self.path.clone(),
             entry: (self.path != self.entry.path).then(|| self.entry.path.clone()),
@@ -211,6 +211,7 @@ impl Plan<'_, '_, '_> {
         }
         if markers.is_none()
             && detail == Detail::ExistsHere
+            && !self.entry.flags.raw.as_deref().is_some_and(is_broken)
             && let Some(incoming) = &keep
             && facts.incoming.same_kind(facts.here)
             && facts.here != Shape::Symlink

@@ -4,6 +4,7 @@
 mod act;
 mod facts;
 mod look;
+mod moved;
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,7 +85,9 @@ pub(super) struct Context<'a> {
     pub vacated: HashSet<RelPath>,
     /// What earlier applies of this very snapshot left at its paths.
     pub earlier: HashMap<RelPath, Earlier>,
-    pub renames: Renames,
+    pub renames: Renames<'a>,
+    /// New paths of files that the snapshot has moved and the target has changed, with the old ones.
+    pub followed: HashMap<RelPath, RelPath>,
 }
 
 /// What an earlier apply of the same snapshot wrote.
@@ -209,7 +212,18 @@ impl Plan<'_, '_, '_> {
         if let Some(done) = self.as_earlier(&report, &found.here)? {
             return Ok(done);
         }
+        if let Some(done) = self.moved_in(&report, &found)? {
+            return Ok(done);
+        }
         let facts = self.facts(&found.here)?;
+        let moved = match decide(&facts) {
+            Decision::Conflict(Detail::ModifiedHere) => self.moved_away(&report, &found)?,
+            Decision::Conflict(Detail::ExistsHere) => self.moved_alike(&report, &found)?,
+            _ => None,
+        };
+        if let Some(done) = moved {
+            return Ok(done);
+        }
         if decide(&facts) == Decision::Conflict(Detail::DeletedHere)
             && let Some(at) = self.context.renames.find(self.context.root, self.reader, self.entry)?
         {
