@@ -4,6 +4,7 @@ mod against_git;
 mod bad_input;
 mod conflicts;
 mod diverged;
+mod failures;
 mod hostile;
 mod kill;
 mod multi_repo;
