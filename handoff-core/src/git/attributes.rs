@@ -69,10 +69,13 @@ pub(crate) struct Normaliser {
     ours: gix::attrs::search::Outcome,
     /// What the pipeline is to look at, until it has it.
     plain: Option<gix::attrs::search::Outcome>,
+    /// The last path asked about: a file is normalised and then checked out again.
+    last: Option<(RelPath, Ours)>,
     format: ObjectFormat,
 }
 
 /// The attributes of a path that we judge ourselves.
+#[derive(Clone)]
 struct Ours {
     /// The filter attribute that is not run, as in `filter=lfs`.
     raw: Option<String>,
@@ -102,7 +105,17 @@ impl Repo {
         let ours = stack.selected_attribute_matches(["filter", "working-tree-encoding"]);
         let plain = Some(stack.selected_attribute_matches(PLAIN));
         let root = self.root().to_owned();
-        Ok(Normaliser { repo, root, last_dir: None, pipeline, stack, ours, plain, format: self.format() })
+        Ok(Normaliser {
+            repo,
+            root,
+            last_dir: None,
+            pipeline,
+            stack,
+            ours,
+            plain,
+            last: None,
+            format: self.format(),
+        })
     }
 
     /// The ignore rules of the work tree, for one thread.
@@ -189,6 +202,11 @@ impl Normaliser {
     }
 
     fn ours(&mut self, path: &RelPath) -> Result<Ours, Unconverted> {
+        if let Some((last, found)) = &self.last
+            && last == path
+        {
+            return Ok(found.clone());
+        }
         if !self.can_read_attributes(path) {
             return Err(Unconverted::Attributes);
         }
@@ -212,6 +230,7 @@ impl Normaliser {
                 _ => {}
             }
         }
+        self.last = Some((path.clone(), found.clone()));
         Ok(found)
     }
 

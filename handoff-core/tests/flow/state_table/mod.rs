@@ -159,3 +159,31 @@ pub fn numbered(edits: &[(usize, &str)]) -> String {
         })
         .collect()
 }
+
+/// The tables of ARCHITECTURE.md name tests; a test that is renamed must not leave a row behind that proves nothing.
+#[test]
+fn every_test_that_the_tables_name_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../ARCHITECTURE.md")).unwrap();
+    let start = text.find("## What apply decides").unwrap();
+    let end = start + text[start..].find("## How to add").unwrap();
+    let places = ["tests/flow", "tests/flow/state_table", "."];
+    let (mut rows, mut named) = (0, 0);
+    for row in text[start..end].lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")) {
+        rows += 1;
+        let mut sources = String::new();
+        let quoted = row.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+        for file in quoted.iter().filter(|word| word.ends_with(".rs")) {
+            let found =
+                places.iter().find_map(|place| std::fs::read_to_string(root.join(place).join(file)).ok());
+            sources.push_str(&found.unwrap_or_else(|| panic!("{file} does not exist: {row}")));
+        }
+        for name in quoted.iter().filter(|word| word.matches('_').count() > 1 && !word.contains([' ', '.'])) {
+            named += 1;
+            let part = name.trim_matches('…').trim_matches('_');
+            let exact = if name.contains('…') { part.to_owned() } else { format!("fn {part}()") };
+            assert!(sources.contains(&exact), "{name} is in none of the files of its row: {row}");
+        }
+    }
+    assert!(rows > 35 && named > 30, "{rows} rows, {named} tests");
+}
