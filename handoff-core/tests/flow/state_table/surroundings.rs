@@ -81,7 +81,7 @@ fn the_users_object_store_is_unchanged() {
 fn a_reftable_repository_is_refused_with_the_remedy() {
     let scratch = crate::support::repo::scratch();
     let root = scratch.path().join("app");
-    std::fs::create_dir(&root).unwrap();
+    fs::create_dir(&root).unwrap();
     let made = git::output(&root, &["init", "-q", "--ref-format=reftable", "--template="], b"");
     assert!(made.status.success(), "git 2.45 or newer is needed here");
     let refused = handoff_core::Workspace::new([&root]).unwrap_err();
