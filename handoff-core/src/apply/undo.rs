@@ -122,13 +122,15 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
     if now.as_ref() == Some(&op.pre) {
         return Ok(Back::Already);
     }
-    if now.as_ref() != Some(&op.post) {
+    // A directory that takes a file's place is made only after the file has gone, so a crash may leave neither.
+    let halfway = op.post == State::Dir && now == Some(State::Absent);
+    if now.as_ref() != Some(&op.post) && !halfway {
         return Ok(Back::Changed(now));
     }
     let name = op.path.name();
     let pre = match (&op.pre, &op.post) {
         (State::Absent | State::Dir, State::Dir) => {
-            let Some(dir) = dir else { return Ok(Back::Already) };
+            let Some(dir) = dir.filter(|_| !halfway) else { return Ok(Back::Already) };
             return match dir.remove_dir(name) {
                 Ok(()) => Ok(Back::Done),
                 Err(why) if why.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(Back::Changed(None)),
@@ -154,7 +156,7 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
     };
     let (from, slot) = bring(root, record, op, pre)?;
     if op.post == State::Absent || op.post == State::Dir {
-        if op.post == State::Dir {
+        if op.post == State::Dir && !halfway {
             dir.remove_dir(name)?;
         }
         return match from.rename_new(&slot, &dir, name) {

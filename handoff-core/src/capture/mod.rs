@@ -24,8 +24,7 @@ use crate::path::RelPath;
 use crate::progress::Phase;
 use crate::rooted::Root;
 use crate::snapshot::{
-    Extra, FORMAT, Head, Manifest, OmissionReason, PartialReason, RepoFailure, RepoFlags, RepoIdentity,
-    RepoManifest, Snapshot, Spool,
+    Extra, FORMAT, Manifest, OmissionReason, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool,
 };
 use crate::workspace::Workspace;
 
@@ -61,7 +60,7 @@ const RETRIES: usize = 3;
 /// ```
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(options)?;
     let (mut attempt, mut tight) = (0, false);
     loop {
         let mut run = Run {
@@ -94,6 +93,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         let manifest = Manifest {
             environment: BTreeMap::new(),
             format: FORMAT.to_owned(),
+            loose_files: Vec::new(),
+            loose_omissions: Vec::new(),
             partial: run.cut.then_some(PartialReason::Deadline),
             repos,
             extra: Extra::new(),
@@ -121,7 +122,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 /// ```
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(options)?;
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
         workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
@@ -146,7 +147,7 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(CapturePlan { repos })
+    Ok(CapturePlan { repos, loose_files: Vec::new(), loose_omissions: Vec::new() })
 }
 
 /// Root and name of a repository found at `path` in another.
@@ -196,19 +197,7 @@ impl Run<'_> {
     /// Captures the repository at `root` and those inside it.
     fn repository(&mut self, root: &Path, name: String, out: &mut Vec<RepoManifest>) -> Result<(), Error> {
         self.options.control.check()?;
-        let mut manifest = RepoManifest {
-            entries: Vec::new(),
-            failed: None,
-            flags: RepoFlags::default(),
-            head: Head::default(),
-            id: RepoIdentity::default(),
-            name: name.clone(),
-            object_format: None,
-            omissions: Vec::new(),
-            operation: None,
-            stashes: 0,
-            extra: Extra::new(),
-        };
+        let mut manifest = RepoManifest { name: name.clone(), ..RepoManifest::default() };
         match self.contents(root, &mut manifest) {
             Ok(nested) => {
                 out.push(manifest);
@@ -241,11 +230,17 @@ impl Run<'_> {
         manifest.operation = repo.operation();
         manifest.stashes = repo.stashes();
         let index = repo.index()?;
-        let scan = ScanOptions { control: &self.options.control, deadline: self.deadline };
+        let include = repo.include(&self.options.include_ignored, self.options.worktree_include);
+        let scan = ScanOptions {
+            control: &self.options.control,
+            deadline: self.deadline,
+            include: Some(&include),
+            list_ignored: self.options.list_ignored,
+        };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
         let (found, head, id) = std::thread::scope(|scope| {
             let about = scope.spawn(|| (repo.head(), repo.identity()));
-            let found = candidates(&repo, &index, &scan);
+            let found = candidates(&repo, &index, &scan, self.options.empty_dirs);
             let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, head, id)
         });
@@ -263,6 +258,7 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
+        manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
         if repo.moment()? != before {

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use diff::{Change, ChangeKind, RepoDiff, SnapshotDiff};
+pub(crate) use limits::LOOSE_FILES;
 pub use limits::Limits;
 pub use manifest::*;
 pub(crate) use spool::{AddError, Spool};
@@ -198,14 +199,19 @@ impl Snapshot {
         repos.flat_map(|repo| repo.omissions.iter().map(move |omission| (repo, omission)))
     }
 
-    /// The entry of `path` in the repository named `repo`.
+    /// The entry of `path` in the repository named `repo`, or with an empty `repo` that of a loose file.
     pub fn entry(&self, repo: &str, path: &RelPath) -> Option<&Entry> {
-        let repos = &self.0.manifest.repos;
-        let repo = repos.get(repos.binary_search_by(|other| other.name.as_str().cmp(repo)).ok()?)?;
-        repo.entries.get(repo.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?)
+        let Manifest { repos, loose_files, .. } = &self.0.manifest;
+        let entries = if repo.is_empty() {
+            loose_files
+        } else {
+            &repos.get(repos.binary_search_by(|other| other.name.as_str().cmp(repo)).ok()?)?.entries
+        };
+        entries.get(entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?)
     }
 
-    /// The content of one file in one layer, checked; a symlink's is its target.
+    /// The content of one file in one layer, checked; a symlink's is its target. An empty `repo` means the files
+    /// outside any repository, which have a work-tree layer only.
     ///
     /// `None` when the snapshot does not carry it: the path is not among the changed ones, does not exist in
     /// that layer, or its content was left out there (bases left out by request, gitlinks).

@@ -95,13 +95,16 @@ impl Session<'_> {
         self.files = files;
     }
 
-    /// Directories that deletions have emptied go too, as git does it.
+    /// Directories that deletions have emptied go too, as git does it, unless the snapshot has them empty.
     fn remove_emptied(&self, deleted: &[(usize, Staged)]) {
+        let empty = self.manifest.entries.iter().filter(|entry| entry.flags.empty_dir);
+        let kept = empty.flat_map(|entry| parents(&entry.path).chain([entry.path.as_bytes()]));
         let needed: HashSet<&[u8]> = self
             .staged
             .iter()
             .filter(|(_, staged)| staged.op.post != State::Absent)
             .flat_map(|(_, staged)| parents(&staged.op.path))
+            .chain(kept)
             .collect();
         let mut dirs: Vec<&[u8]> = deleted.iter().flat_map(|(_, staged)| parents(&staged.op.path)).collect();
         dirs.sort_by_key(|dir| (std::cmp::Reverse(dir.len()), *dir));

@@ -10,6 +10,7 @@ fn full() -> Manifest {
         assume_unchanged: true,
         auto_run: true,
         empty_dir: false,
+        ignored: false,
         intent_to_add: true,
         raw: Some("filter=lfs".into()),
         skip_worktree: true,
