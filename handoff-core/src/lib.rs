@@ -83,7 +83,7 @@ pub use path::RelPath;
 pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
 pub use snapshot::{Manifest, Snapshot};
-pub use workspace::{Workspace, WorkspaceRepo};
+pub use workspace::{LeftOut, LeftOutReason, LooseFile, Touched, Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.
 pub mod docs {
