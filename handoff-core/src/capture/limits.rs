@@ -76,6 +76,11 @@ fn size(candidate: &Candidate) -> Option<u64> {
 /// The root of the repository, where omissions are summed up.
 const TOP: &str = "./";
 
+/// The rule by which there is no room for more entries.
+pub(super) fn max_entries(max: u64) -> String {
+    format!("max_entries={max}")
+}
+
 /// Turns entries beyond `max` into omissions, last paths first.
 pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: u64) {
     let mut count = taken;
@@ -88,7 +93,7 @@ pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: 
                     count: None,
                     path: path.clone(),
                     reason: OmissionReason::OverBudget,
-                    rule: Some(format!("max_entries={max}")),
+                    rule: Some(max_entries(max)),
                     size,
                     extra: Extra::new(),
                 });

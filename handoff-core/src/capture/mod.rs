@@ -1,6 +1,7 @@
 //! Capture: the uncommitted state of a workspace as a [`Snapshot`], writing nothing anywhere.
 
 mod limits;
+mod loose;
 mod options;
 mod plan;
 mod read;
@@ -34,7 +35,8 @@ const BATCH: usize = 16;
 /// Times the whole capture is repeated when HEAD or an index changes meanwhile.
 const RETRIES: usize = 3;
 
-/// Captures the uncommitted state of every repository of `workspace`, nested repositories included.
+/// Captures the uncommitted state of every repository of `workspace`, nested repositories included, and its files
+/// outside any repository.
 ///
 /// Writes nothing in any work tree or git directory, takes no lock and runs no program. A repository that cannot
 /// be read is listed in the manifest with the reason ([`RepoManifest::failed`]) and the others are captured.
@@ -79,6 +81,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         for repo in workspace.repos() {
             run.repository(&repo.root, repo.name.clone(), &mut repos)?;
         }
+        let (loose_files, loose_omissions) = run.loose_files()?;
         let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if run.bytes > options.max_total_bytes && !tight {
             // What is known only after reading (committed versions) went over the limit.
@@ -93,8 +96,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         let manifest = Manifest {
             environment: BTreeMap::new(),
             format: FORMAT.to_owned(),
-            loose_files: Vec::new(),
-            loose_omissions: Vec::new(),
+            loose_files,
+            loose_omissions,
             partial: run.cut.then_some(PartialReason::Deadline),
             repos,
             extra: Extra::new(),
@@ -147,7 +150,8 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(CapturePlan { repos, loose_files: Vec::new(), loose_omissions: Vec::new() })
+    let (loose_files, loose_omissions) = loose::plan(workspace, options, patterns.as_ref(), &mut bytes);
+    Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
 /// Root and name of a repository found at `path` in another.

@@ -82,16 +82,14 @@ impl Session<'_> {
     /// Keeps the incoming versions of paths that turned into conflicts while publishing.
     fn keep_conflicts(&mut self) {
         let mut files = std::mem::take(&mut self.files);
-        let reader = self.reader();
         for (at, _) in &self.staged {
             let (Some(file), Some(entry)) = (files.get_mut(*at), self.manifest.entries.get(*at)) else {
                 continue;
             };
             if file.outcome == Outcome::Conflict && file.incoming.is_none() {
-                self.keep(&reader, file, entry.worktree.as_ref());
+                self.keep(file, entry.worktree.as_ref());
             }
         }
-        drop(reader);
         self.files = files;
     }
 
@@ -120,7 +118,7 @@ impl Session<'_> {
 }
 
 /// Says in the report what became of a write. Returns whether the record has something to undo.
-fn settle(file: &mut FileReport, published: Published) -> bool {
+pub(in crate::apply) fn settle(file: &mut FileReport, published: Published) -> bool {
     let concurrent = |file: &mut FileReport, here| {
         file.outcome = Outcome::Conflict;
         file.detail = Some(Detail::ConcurrentEdit);
@@ -170,7 +168,7 @@ fn settle(file: &mut FileReport, published: Published) -> bool {
     }
 }
 
-fn publish_group(
+pub(in crate::apply) fn publish_group(
     root: &Root,
     record: &Record,
     group: &[(usize, Staged)],

@@ -5,6 +5,8 @@ mod file;
 
 use std::io;
 
+pub(super) use self::file::{Stamp, stamp};
+
 use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
 use crate::digest::Digest;
