@@ -17,7 +17,7 @@ use super::session::{cannot_write, missing_dirs, recovered};
 use super::sides::{self, Trouble};
 use super::undo::{PutBack, put_back, recover};
 use super::write::{self, Staged};
-use super::{ApplyOptions, Durability, account, planner};
+use super::{ApplyOptions, Durability, account, fail, planner};
 use crate::error::Error;
 use crate::id::ApplyId;
 use crate::path::{RelPath, auto_run};
@@ -198,8 +198,10 @@ impl<'a> Loose<'a> {
         let ops: Vec<Op> = self.staged.iter().map(|(_, staged)| staged.op.clone()).collect();
         let header = Header::new(*id, self.snapshot.id(), "", &Head::default());
         let mut file = record.write(&header, self.dirs.clone(), &ops, &[])?;
+        fail::point("loose: plan written");
         self.sync()?;
         record.seal(&mut file, ops.len(), self.options.durability == Durability::Full)?;
+        fail::point("loose: sealed");
         Ok(file)
     }
 
@@ -261,6 +263,7 @@ impl<'a> Loose<'a> {
                 conflicts.push(*at);
             }
         }
+        fail::point("loose: published");
         if not_placed.len() == self.staged.len() && !keeps_a_version {
             self.discard();
         } else {

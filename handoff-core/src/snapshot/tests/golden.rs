@@ -60,8 +60,7 @@ fn small() -> Snapshot {
     env.flags.ignored = true;
     let mut empty = entry("void");
     empty.flags = EntryFlags { empty_dir: true, untracked: true, ..EntryFlags::default() };
-    let mut app =
-        repo("app", vec![untracked("notes.txt", &notes), both, gone, link, main, odd, env, empty]);
+    let mut app = repo("app", vec![untracked("notes.txt", &notes), both, gone, link, main, odd, env, empty]);
     app.entries.sort_by(|a, b| a.path.cmp(&b.path));
     app.head.branch = Some("feature/\u{e9}".into());
     app.head.upstream = Some("origin/main".into());
