@@ -110,7 +110,7 @@ impl<'a> Loose<'a> {
                     if change.needs_dirs {
                         orphans.push(change.path.clone());
                     }
-                    match self.stage(id, at as u64, change) {
+                    match self.stage(id, at as u64, *change) {
                         Ok(staged) => self.staged.push((at, staged)),
                         Err(trouble) => report = failed(report, &trouble),
                     }

@@ -13,6 +13,7 @@ use handoff_core::{
     apply, capture, plan, undo,
 };
 
+use crate::support::driver::{Job, Operation};
 use crate::support::git;
 use crate::support::oracle;
 use crate::support::purity::assert_untouched;
@@ -222,6 +223,28 @@ fn limits_and_exclusions_hold_for_ignored_files_and_a_plan_names_them() {
     assert_eq!(planned.repos[0].omissions, snapshot.manifest().repos[0].omissions);
     let empty = capture(&source.workspace(), &asking(&[" "])).unwrap_err();
     assert_eq!(empty.kind(), handoff_core::ErrorKind::InvalidArgument);
+}
+
+/// Failure 1: a snapshot of the whole home directory (ilovepixelart/pi-code#251).
+#[test]
+fn failure_1_a_repository_in_the_home_directory_is_never_taken_for_a_file_in_it() {
+    let scratch = scratch();
+    let home = scratch.path().canonicalize().unwrap().join("home");
+    let dotfiles = Repo::init(&home, Format::Sha1);
+    dotfiles.write("notes.md", "x\n");
+    let project = Repo::init(home.join("project"), Format::Sha1);
+    let mut job = Job::new(Operation::Discover, &home.join("notes.md"), &scratch.path().join("answer"));
+    job.roots.extend([project.at("src/gone.rs"), home.clone()]);
+    let mut command = job.command();
+    command.env("HOME", &home);
+    let found = job.answer_of(command).unwrap();
+    let name = |path: &std::path::Path| path.display().to_string();
+    let wanted = [
+        (name(&project.root), "repository".to_owned()),
+        (name(&home.join("notes.md")), "file".to_owned()),
+        (name(&home), "too_wide".to_owned()),
+    ];
+    assert_eq!(found.omissions, wanted);
 }
 
 #[test]

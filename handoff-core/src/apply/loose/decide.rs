@@ -19,7 +19,7 @@ pub(super) enum Step {
     Nothing,
     /// The incoming version is kept beside the journal.
     Keep,
-    Write(Change),
+    Write(Box<Change>),
 }
 
 impl Loose<'_> {
@@ -73,7 +73,7 @@ impl Loose<'_> {
         report.outcome = Outcome::Applied;
         report.detail = Some(detail.clone());
         let private = content.is_some_and(|content| content.stat.mode & 0o077 == 0);
-        Ok(Step::Write(Change {
+        Ok(Step::Write(Box::new(Change {
             path: entry.path.clone(),
             entry: None,
             pre: here.state().unwrap_or(State::Absent),
@@ -82,7 +82,7 @@ impl Loose<'_> {
             detail,
             markers: false,
             needs_dirs,
-        }))
+        })))
     }
 }
 
