@@ -162,6 +162,9 @@ pub fn preview(
 /// that was edited since is kept and reported as a conflict, with the place of its old version; the same call
 /// can be repeated then. After a complete undo, the apply is forgotten.
 ///
+/// What is put back is what `workspace` names: a checkout that it leaves out keeps what was applied there, and so do
+/// loose files unless it has their directory ([`Workspace::with_loose_root`]). They can be undone later by the same id.
+///
 /// # Errors
 /// [`Error::UnknownApply`] when no checkout of `workspace` has a record of it; [`Error::Busy`];
 /// [`Error::JournalNotSafe`]; [`Error::Cancelled`] before anything was put back.

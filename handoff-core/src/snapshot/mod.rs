@@ -188,12 +188,14 @@ impl Snapshot {
         &self.0.manifest
     }
 
-    /// Every carried path with its repository, in the order of names and paths.
+    /// Every carried path with its repository, in the order of names and paths. Files outside any repository are in
+    /// [`Manifest::loose_files`].
     pub fn entries(&self) -> impl Iterator<Item = (&RepoManifest, &Entry)> {
         self.0.manifest.repos.iter().flat_map(|repo| repo.entries.iter().map(move |entry| (repo, entry)))
     }
 
-    /// Every changed path that is not carried, with its repository.
+    /// Every changed path that is not carried, with its repository. Files outside any repository are in
+    /// [`Manifest::loose_omissions`].
     pub fn omissions(&self) -> impl Iterator<Item = (&RepoManifest, &Omission)> {
         let repos = self.0.manifest.repos.iter();
         repos.flat_map(|repo| repo.omissions.iter().map(move |omission| (repo, omission)))

@@ -1,6 +1,6 @@
 //! From the paths that an agent touched to the workspace they belong to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::{Workspace, too_wide};
@@ -120,7 +120,7 @@ impl Workspace {
             }
         }
         for path in read {
-            let known = match place(&absolute(&path)?) {
+            let known = match found.place(&absolute(&path)?) {
                 Place::Repository(root) => found.repos.contains(&root),
                 Place::File(file) => found.files.contains(&file),
                 Place::Nothing(_) => false,
@@ -145,6 +145,16 @@ pub(super) struct Found {
     pub repos: BTreeSet<PathBuf>,
     pub files: BTreeSet<PathBuf>,
     left_out: BTreeSet<(PathBuf, LeftOutReason)>,
+    /// What each directory that was asked about is in: mostly they are few, and paths are many.
+    around: HashMap<PathBuf, Around>,
+}
+
+/// The repository around a directory.
+#[derive(Clone)]
+enum Around {
+    Root(PathBuf),
+    Nothing,
+    Unusable(LeftOutReason),
 }
 
 impl Found {
@@ -154,18 +164,40 @@ impl Found {
 
     fn written(&mut self, path: PathBuf) -> Result<(), Error> {
         let named = absolute(&path)?;
-        let lies = place(&named);
+        let lies = self.place(&named);
         match named.canonicalize() {
             // Who writes through a link writes what it leads to; the link itself matters where a repository has it.
             Ok(real) if named.is_symlink() => {
                 if let Place::Repository(_) = lies {
                     self.take(&path, lies);
                 }
-                self.take(&real, place(&real));
+                let leads = self.place(&real);
+                self.take(&real, leads);
             }
             _ => self.take(&path, lies),
         }
         Ok(())
+    }
+
+    /// Where `path` leads, which need not exist.
+    fn place(&mut self, path: &Path) -> Place {
+        // A link's own place is where it lies, not where it leads.
+        let start = if path.is_dir() && !path.is_symlink() { Some(path) } else { path.parent() };
+        let nearest = start.into_iter().flat_map(Path::ancestors).find(|dir| dir.is_dir());
+        // Above a directory is what is above it on disk, not in the name by which it was reached.
+        let nearest = nearest.and_then(|dir| dir.canonicalize().ok()).unwrap_or_else(|| path.to_owned());
+        let around = self.around.entry(nearest).or_insert_with_key(|dir| match Repo::discover(dir) {
+            Ok(repo) => Around::Root(repo.root().to_owned()),
+            Err(Error::NotARepository { .. }) => Around::Nothing,
+            Err(Error::BareRepository { .. }) => Around::Unusable(LeftOutReason::BareRepository),
+            // The path belongs to a repository; that it cannot be opened is said, not hidden.
+            Err(_) => Around::Unusable(LeftOutReason::Unreadable),
+        });
+        match around.clone() {
+            Around::Root(root) => Place::Repository(root),
+            Around::Nothing => file(path),
+            Around::Unusable(reason) => Place::Nothing(reason),
+        }
     }
 
     fn take(&mut self, named: &Path, place: Place) {
@@ -200,22 +232,6 @@ impl Found {
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|why| Error::io("resolving", path, why))
-}
-
-/// Where `path` leads, which need not exist.
-fn place(path: &Path) -> Place {
-    // A link's own place is where it lies, not where it leads.
-    let start = if path.is_dir() && !path.is_symlink() { Some(path) } else { path.parent() };
-    let nearest = start.into_iter().flat_map(Path::ancestors).find(|dir| dir.is_dir());
-    // Above a directory is what is above it on disk, not in the name by which it was reached.
-    let nearest = nearest.and_then(|dir| dir.canonicalize().ok());
-    match Repo::discover(nearest.as_deref().unwrap_or(path)) {
-        Ok(repo) => Place::Repository(repo.root().to_owned()),
-        Err(Error::NotARepository { .. }) => file(path),
-        Err(Error::BareRepository { .. }) => Place::Nothing(LeftOutReason::BareRepository),
-        // The repository is there, so the path belongs to it; that it cannot be opened is said, not hidden.
-        Err(_) => Place::Nothing(LeftOutReason::Unreadable),
-    }
 }
 
 /// What `path`, in no repository that counts, is by itself.
