@@ -19,7 +19,9 @@ pub(super) fn with_nested<'p>(
         // The roots that the caller named are opened again by the caller, with an error where that fails.
         let Ok(repo) = Repo::open_at(&root) else { continue };
         let Ok(index) = repo.index() else { continue };
-        let scanned = match repo.scan(&index, &ScanOptions { control, deadline: None }) {
+        let scanned = match repo
+            .scan(&index, &ScanOptions { control, deadline: None, include: None, list_ignored: false })
+        {
             Ok(scanned) => scanned,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(_) => continue,

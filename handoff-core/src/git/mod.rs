@@ -6,6 +6,7 @@ mod config;
 mod encoding;
 mod head;
 mod identity;
+mod include;
 mod index;
 mod lfs;
 mod objects;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use encoding::Encoding;
+pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};

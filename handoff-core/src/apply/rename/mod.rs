@@ -174,7 +174,7 @@ fn present(reader: &Reader<'_>) -> Result<(Files, HashMap<RelPath, u64>), Troubl
         }
     }
     let control = Control::default();
-    let options = ScanOptions { control: &control, deadline: None };
+    let options = ScanOptions { control: &control, deadline: None, include: None, list_ignored: false };
     for scanned in repo.scan(reader.index, &options).map_err(Trouble::repo)?.paths {
         match scanned.found {
             Found::File(stat) if scanned.index.is_none() => {
