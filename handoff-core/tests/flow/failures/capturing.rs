@@ -268,3 +268,31 @@ fn failure_28_a_racy_edit_is_missed() {
     }
     assert_eq!(carry(&travelled(&[&pair.source]), &pair.target).count(&Outcome::Conflict), 0);
 }
+
+/// Files that the work needs and git ignores stayed behind: anthropics/claude-code#58546, pingdotgg/t3code#3887.
+#[test]
+fn failure_15_ignored_but_needed_files() {
+    let pair = Pair::new(|base| {
+        base.write(".gitignore", "settings.local\nbuild/\n").write("a.txt", "a\n");
+    });
+    pair.source.write("settings.local", "MODE=dev\n").write("build/out.bin", "built\n").write("b.txt", "b\n");
+    // Nobody asked: they stay, and are named to who wants to know.
+    assert_eq!(paths(repo(&travelled(&[&pair.source]), "app")), ["b.txt"]);
+    let mut options = CaptureOptions::default();
+    options.list_ignored = true;
+    let snapshot = capture(&pair.source.workspace(), &options).unwrap();
+    let expected = [("build/".to_owned(), "ignored".to_owned()), ("settings.local".into(), "ignored".into())];
+    assert_eq!(listed(repo(&snapshot, "app")), expected);
+    let report = carry(&snapshot, &pair.target);
+    assert_eq!(report.count(&Outcome::NotCaptured), 2, "{report}");
+    // Asked for by the caller, or by the repository in `.worktreeinclude`, they travel.
+    let mut options = CaptureOptions::default();
+    options.include_ignored = vec!["settings.local".into()];
+    let snapshot = capture(&pair.source.workspace(), &options).unwrap();
+    assert_eq!(paths(repo(&snapshot, "app")), ["b.txt", "settings.local"]);
+    pair.source.write(".worktreeinclude", "settings.local\n");
+    let report = carry(&travelled(&[&pair.source]), &pair.target);
+    assert_eq!(report.verdict, Verdict::Complete, "{report}");
+    assert_eq!(pair.target.read("settings.local"), b"MODE=dev\n");
+    assert!(!pair.target.exists("build"));
+}
