@@ -2,8 +2,9 @@
 //! tree joined with what is staged.
 
 use crate::error::Error;
-use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, TreeItem};
+use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, Scanned, TreeItem};
 use crate::path::RelPath;
+use crate::snapshot::PartialReason;
 
 /// Everything to be looked at in one repository.
 pub(super) struct Candidates {
@@ -11,8 +12,10 @@ pub(super) struct Candidates {
     pub paths: Vec<Candidate>,
     /// Repositories inside this one, by path: submodules that are checked out and untracked repositories.
     pub nested: Vec<Nested>,
-    /// The deadline passed during the walk.
-    pub cut: bool,
+    /// Why the walk was cut short.
+    pub cut: Option<PartialReason>,
+    /// Names came and went during every walk, so that one that moved may be missing.
+    pub stirred: bool,
 }
 
 /// A repository inside another.
@@ -47,12 +50,24 @@ pub(super) enum Disk {
     /// Files where a submodule is tracked and no repository is.
     Uninitialised,
     Unreadable(std::io::Error),
+    /// A directory that the walk did not come to.
+    Unread,
 }
 
 impl Candidate {
     /// Whether git knows the path at all.
     pub fn is_tracked(&self) -> bool {
         self.index.is_some() || !self.stages.is_empty()
+    }
+
+    /// Whether the walk saw a file or link here.
+    pub fn was_there(&self) -> bool {
+        match &self.disk {
+            Disk::File(_) | Disk::Symlink(_) => true,
+            // The walk says nothing of what is tracked and unchanged.
+            Disk::Look => self.index.as_ref().is_some_and(|item| !item.skip_worktree),
+            _ => false,
+        }
     }
 
     /// Bytes that reading it takes at most, bases included where their size is known without reading.
@@ -64,16 +79,22 @@ impl Candidate {
     }
 }
 
-/// Finds the candidates of `repo`.
-pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) -> Result<Candidates, Error> {
+/// Finds the candidates of `repo`. Walks up to `attempts` times where names come and go meanwhile.
+pub(super) fn candidates(
+    repo: &Repo,
+    index: &Index,
+    options: &ScanOptions<'_>,
+    attempts: u32,
+) -> Result<Candidates, Error> {
     // The two are independent; what is staged needs a few milliseconds at most and runs beside the walk.
     let (scanned, staged) = std::thread::scope(|scope| {
         let staged = scope.spawn(|| repo.staged(index));
-        let scanned = repo.scan(index, options);
+        let scanned = calm_scan(repo, index, options, attempts);
         (scanned, staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let (scanned, staged) = (scanned?, staged?);
-    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), cut: scanned.cut };
+    let mut out =
+        Candidates { paths: Vec::new(), nested: Vec::new(), cut: scanned.cut, stirred: scanned.stirred };
     let mut staged = staged.into_iter().peekable();
     let mut scanned_paths = scanned.paths.into_iter().peekable();
     loop {
@@ -121,12 +142,28 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
             }
             Some(Found::Uninitialised) => Disk::Uninitialised,
             Some(Found::Unreadable(why)) => Disk::Unreadable(why),
+            Some(Found::Unread) => Disk::Unread,
             Some(Found::NestedRepo) => Disk::Dir,
             None => Disk::Look,
         };
         out.paths.push(Candidate { path, head, index: item, stages, disk });
     }
     Ok(out)
+}
+
+/// Walks until no directory changed meanwhile, or two walks found the same. A name that is moved from a directory
+/// that is still to be listed to one that was listed already is seen in neither.
+fn calm_scan(repo: &Repo, index: &Index, options: &ScanOptions<'_>, attempts: u32) -> Result<Scanned, Error> {
+    let mut scanned = repo.scan(index, options)?;
+    for _ in 1..attempts {
+        if !scanned.stirred || scanned.cut.is_some() {
+            break;
+        }
+        let mut again = repo.scan(index, options)?;
+        again.stirred &= !again.agrees(&scanned);
+        scanned = again;
+    }
+    Ok(scanned)
 }
 
 fn without_slash(path: &RelPath) -> RelPath {

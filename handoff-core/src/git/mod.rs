@@ -17,7 +17,7 @@ pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Pa
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
-pub(crate) use scan::{Found, FoundStat, ScanOptions};
+pub(crate) use scan::{Found, FoundStat, ScanOptions, Scanned, TICK};
 
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};

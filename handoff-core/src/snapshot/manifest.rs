@@ -43,6 +43,8 @@ names! {
     PartialReason {
         /// The deadline passed.
         Deadline = "deadline",
+        /// It was cancelled, and the caller wanted what was there.
+        Cancelled = "cancelled",
     }
 }
 
@@ -117,7 +119,8 @@ pub struct RepoFlags {
     /// A submodule of another repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub submodule: bool,
-    /// HEAD, index or refs kept changing while the capture ran, so that its parts may be of different moments.
+    /// The repository kept changing while the capture ran, so that its parts may be of different moments: HEAD, the
+    /// index or the upstream moved, git held the lock of the index, or names came and went while they were listed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub workspace_moving: bool,
     /// Fields this version does not know.
@@ -304,7 +307,8 @@ pub struct EntryFlags {
     /// Stages of a conflict, when the index has one here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
-    /// The file kept changing while it was read; the content is of one moment, but may be a torn one.
+    /// The file was never quiet for long enough to be sure that nobody was in the middle of writing it, so the
+    /// content may be torn: partly an older version and partly a newer one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unstable: bool,
     /// Neither committed nor staged.
@@ -390,6 +394,8 @@ names! {
         OperationState = "operation_state",
         /// The deadline passed first.
         Deadline = "deadline",
+        /// The capture was cancelled first.
+        Cancelled = "cancelled",
         /// It vanished between being found and being read.
         Vanished = "vanished",
     }

@@ -14,8 +14,9 @@ use std::ffi::CString;
 use std::io;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode as OpenMode, OFlags};
 
@@ -24,21 +25,38 @@ use self::worker::{Shared, Worker};
 use super::{Index, Repo};
 use crate::error::Error;
 use crate::path::RelPath;
-use crate::progress::{Control, Phase};
+use crate::progress::{Control, Phase, Until};
+use crate::snapshot::PartialReason;
 
 /// What to look for.
 pub(crate) struct ScanOptions<'a> {
     pub control: &'a Control,
     /// When to stop with what is there.
-    pub deadline: Option<Instant>,
+    pub until: &'a Until,
 }
 
 /// Everything found, in order of path.
 pub(crate) struct Scanned {
     pub paths: Vec<ScannedPath>,
-    /// The deadline passed; `paths` is not everything.
-    pub cut: bool,
+    /// Why the walk ended early; what it did not come to is in `paths` as [`Found::Unread`].
+    pub cut: Option<PartialReason>,
+    /// A directory changed about when it was listed, so that a name which moved meanwhile may have been missed.
+    pub stirred: bool,
 }
+
+impl Scanned {
+    /// Whether both walks found the same names as the same kinds of things.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let same = |(a, b): (&ScannedPath, &ScannedPath)| {
+            a.path == b.path && std::mem::discriminant(&a.found) == std::mem::discriminant(&b.found)
+        };
+        self.paths.len() == other.paths.len() && self.paths.iter().zip(&other.paths).all(same)
+    }
+}
+
+/// How far a time stamp may be behind the clock: kernels stamp with the time of their last tick, 10 ms at most,
+/// and this leaves as much again.
+pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// A path that may be changed.
 #[derive(Debug)]
@@ -70,6 +88,8 @@ pub(crate) enum Found {
     NestedRepo,
     /// A directory or file that could not be looked at.
     Unreadable(io::Error),
+    /// A directory that the walk did not come to.
+    Unread,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +122,18 @@ impl Repo {
                 .map(|below| below.as_os_str().as_bytes().to_vec())
                 .unwrap_or_default()
         });
-        let shared =
-            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(TICK);
+        let shared = Shared {
+            repo: self,
+            index,
+            options,
+            queue: &queue,
+            root: Arc::new(root),
+            stat: racy,
+            own,
+            since: (now.as_secs() as i64, i64::from(now.subsec_nanos())),
+            stirred: AtomicBool::new(false),
+        };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
         let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
@@ -124,7 +154,14 @@ impl Repo {
         for outcome in outcomes {
             paths.append(&mut outcome?);
         }
+        let stirred = shared.stirred.load(Ordering::Relaxed);
+        let (cut, left) = queue.into_left();
+        paths.extend(left.into_iter().map(|job| {
+            let path = if job.prefix.is_empty() { b"./".to_vec() } else { job.prefix };
+            ScannedPath { path: RelPath::new(path), index: None, found: Found::Unread }
+        }));
         paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(Scanned { paths, cut: queue.is_cut() })
+        // Both ways of being reached stay reached.
+        Ok(Scanned { paths, cut: options.until.reached().filter(|_| cut), stirred })
     }
 }
