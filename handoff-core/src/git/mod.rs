@@ -8,6 +8,7 @@ mod identity;
 mod index;
 mod lfs;
 mod objects;
+mod remote;
 mod scan;
 mod staged;
 

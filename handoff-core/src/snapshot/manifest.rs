@@ -138,10 +138,12 @@ impl RepoFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepoIdentity {
-    /// Normalised remote locations (`host/path`, without scheme, user, password, port or `.git`), sorted.
+    /// Normalised remote locations (`host/path`, without scheme, user, password, port, query or `.git`), sorted. A
+    /// remote whose location can be read in two ways has both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remotes: Vec<String>,
-    /// Ids of commits without parents, sorted; only filled where there is no remote to go by.
+    /// The commit without parents that HEAD's first parents lead to; only where there is no remote to go by, and
+    /// where it can be found without reading too much of the history.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<Oid>,
     /// Fields this version does not know.
