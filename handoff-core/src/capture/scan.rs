@@ -2,7 +2,7 @@
 //! tree joined with what is staged.
 
 use crate::error::Error;
-use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, Scanned, TreeItem};
+use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, Scanned, TICK, TreeItem};
 use crate::path::RelPath;
 use crate::snapshot::PartialReason;
 
@@ -151,17 +151,17 @@ pub(super) fn candidates(
     Ok(out)
 }
 
-/// Walks until no directory changed meanwhile, or two walks found the same. A name that is moved from a directory
-/// that is still to be listed to one that was listed already is seen in neither.
+/// Walks until no directory changed meanwhile. A name that is moved from a directory that is still to be listed to
+/// one that was listed already is seen in neither.
 fn calm_scan(repo: &Repo, index: &Index, options: &ScanOptions<'_>, attempts: u32) -> Result<Scanned, Error> {
     let mut scanned = repo.scan(index, options)?;
     for _ in 1..attempts {
         if !scanned.stirred || scanned.cut.is_some() {
             break;
         }
-        let mut again = repo.scan(index, options)?;
-        again.stirred &= !again.agrees(&scanned);
-        scanned = again;
+        // What changed just before the walk began cannot be told from what changed after; a moment later it can.
+        std::thread::sleep(TICK);
+        scanned = repo.scan(index, options)?;
     }
     Ok(scanned)
 }

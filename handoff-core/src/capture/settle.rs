@@ -6,6 +6,8 @@
 //! before it was read is looked at again, once, after the window has passed: the same bytes and the same stat data,
 //! or it is read again. Files that were quiet before they were read cost nothing here, and all others wait together.
 //!
+//! An empty file is looked at again in any case: see [`Stamp::wanting`].
+//!
 //! A program that pauses between two writes of one save for longer than the window cannot be told from one that has
 //! finished.
 
@@ -56,6 +58,9 @@ impl Stamp {
         if quiet.is_zero() {
             return None;
         }
+        // Emptying a file is the one change whose time is set after it can be seen, so that one which is just being
+        // emptied looks as if it had been empty for long.
+        let empty = (self.size == 0).then_some(quiet);
         let window = quiet.saturating_mul(2).saturating_add(TICK);
         let coarse = self.mtime.1 == 0 && self.ctime.1 == 0;
         let recent = if coarse { window.max(COARSE) } else { window };
@@ -66,7 +71,7 @@ impl Stamp {
             (Some(written), Some(changed)) => written.min(changed),
             (written, changed) => changed.or(written).unwrap_or_default(),
         };
-        (age < recent).then(|| window - age.min(quiet))
+        (age < recent).then(|| window - age.min(quiet)).or(empty)
     }
 }
 
@@ -146,6 +151,8 @@ impl Run<'_> {
                 let Some(slot) = reads.get_mut(at) else { continue };
                 match read {
                     None => slot.watch = None,
+                    // Ended in the middle: what was read before is better than nothing.
+                    Some(read) if read.cut.is_some() => {}
                     Some(read) => *slot = read,
                 }
             }
@@ -195,19 +202,22 @@ mod tests {
         const MS: i64 = 1_000_000;
         let old = (900, 1);
         assert_eq!(wanting(old, old), None);
-        assert_eq!(wanting((999, 880 * MS), (999, 880 * MS)), None, "120 ms are long enough");
-        assert_eq!(wanting((999, 881 * MS), (999, 881 * MS)), Some(70), "quiet before, so only after");
-        assert_eq!(wanting((999, 990 * MS), (999, 990 * MS)), Some(110));
+        assert_eq!(wanting((999, 890 * MS), (999, 890 * MS)), None, "110 ms are long enough");
+        assert_eq!(wanting((999, 891 * MS), (999, 891 * MS)), Some(60), "quiet before, so only after");
+        assert_eq!(wanting((999, 990 * MS), (999, 990 * MS)), Some(100));
         assert_eq!(
             wanting(old, (999, 990 * MS)),
-            Some(110),
+            Some(100),
             "a time that was set back does not hide the change"
         );
         assert_eq!(wanting((2_000, 1), old), None, "a time that was set to come says nothing");
-        assert_eq!(wanting((2_000, 1), (2_000, 1)), Some(120), "another machine's clock says nothing");
-        assert_eq!(wanting((999, 0), (999, 0)), Some(70), "whole seconds may hide a change for two");
+        assert_eq!(wanting((2_000, 1), (2_000, 1)), Some(110), "another machine's clock says nothing");
+        assert_eq!(wanting((999, 0), (999, 0)), Some(60), "whole seconds may hide a change for two");
         assert_eq!(wanting((998, 0), (998, 0)), None);
         assert_eq!(wanting((-5, 7), (-5, 7)), None, "before 1970");
+        let empty = Stamp { size: 0, ..stamp(old, old) };
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        assert_eq!(empty.wanting(now, QUIET), Some(QUIET), "it may be in the middle of being emptied");
         assert_eq!(stamp((1_000, 0), (1_000, 0)).wanting(UNIX_EPOCH, Duration::ZERO), None, "switched off");
     }
 }

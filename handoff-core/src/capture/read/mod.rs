@@ -136,7 +136,10 @@ impl<'a> Reader<'a> {
         let outcome = self.outcome(candidate, on_disk)?;
         // What is as committed is whole.
         let watch = self.watch.take().filter(|_| matches!(outcome, Outcome::Entry(_)));
-        Ok(Read { bytes: self.added - before, watch, gone, ..outcome.into() })
+        let ended = matches!(&outcome, Outcome::Omission(Omission { reason, .. })
+            if matches!(reason, OmissionReason::Deadline | OmissionReason::Cancelled));
+        let cut = self.until.reached().filter(|_| ended);
+        Ok(Read { outcome, bytes: self.added - before, watch, gone, cut })
     }
 
     fn outcome(&mut self, candidate: &Candidate, on_disk: OnDisk) -> Result<Outcome, Stop> {

@@ -16,7 +16,7 @@ use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::fs::{Mode as OpenMode, OFlags};
 
@@ -44,19 +44,9 @@ pub(crate) struct Scanned {
     pub stirred: bool,
 }
 
-impl Scanned {
-    /// Whether both walks found the same names as the same kinds of things.
-    pub fn agrees(&self, other: &Self) -> bool {
-        let same = |(a, b): (&ScannedPath, &ScannedPath)| {
-            a.path == b.path && std::mem::discriminant(&a.found) == std::mem::discriminant(&b.found)
-        };
-        self.paths.len() == other.paths.len() && self.paths.iter().zip(&other.paths).all(same)
-    }
-}
-
-/// How far a time stamp may be behind the clock: kernels stamp with the time of their last tick, 10 ms at most,
-/// and this leaves as much again.
-pub(crate) const TICK: Duration = Duration::from_millis(20);
+/// How far a time stamp may be behind the clock: kernels stamp with the time of their last tick, which is 10 ms ago
+/// at most.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// A path that may be changed.
 #[derive(Debug)]
@@ -122,7 +112,6 @@ impl Repo {
                 .map(|below| below.as_os_str().as_bytes().to_vec())
                 .unwrap_or_default()
         });
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(TICK);
         let shared = Shared {
             repo: self,
             index,
@@ -131,7 +120,7 @@ impl Repo {
             root: Arc::new(root),
             stat: racy,
             own,
-            since: (now.as_secs() as i64, i64::from(now.subsec_nanos())),
+            since: stamp_now(),
             stirred: AtomicBool::new(false),
         };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
@@ -163,5 +152,21 @@ impl Repo {
         paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         // Both ways of being reached stay reached.
         Ok(Scanned { paths, cut: options.until.reached().filter(|_| cut), stirred })
+    }
+}
+
+/// The time that a file would be stamped with now, or one shortly before, in seconds and nanoseconds.
+fn stamp_now() -> (i64, i64) {
+    #[cfg(target_os = "linux")]
+    {
+        // The clock of the last tick, which is the one that files are stamped with.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        (now.tv_sec, now.tv_nsec)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.unwrap_or_default().saturating_sub(TICK);
+        (now.as_secs() as i64, i64::from(now.subsec_nanos()))
     }
 }
