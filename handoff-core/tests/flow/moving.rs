@@ -47,12 +47,12 @@ const LINES: usize = 400;
 /// Writes that one save takes.
 const CHUNKS: usize = 5;
 
-/// Between two writes of one save; far less than the window, so that a machine that is slow to wake a thread does not
-/// make it more.
-const PAUSE: Duration = Duration::from_millis(5);
+/// Milliseconds between two writes of one save, in turn; well below the window, so that a machine that is slow to wake a thread
+/// rarely makes it more.
+const PAUSES: [u64; 4] = [1, 8, 25, 45];
 
-/// Between two saves: longer than the window, so that some captures find the file at rest.
-const REST: Duration = Duration::from_millis(260);
+/// Between two saves: mostly longer than the window, so that some captures find the file at rest.
+const REST: Duration = Duration::from_millis(180);
 
 /// A pause from which on a save may look finished; less than twice the default of `CaptureOptions::quiet`.
 const WINDOW: Duration = Duration::from_millis(95);
@@ -122,7 +122,7 @@ fn keep_saving(root: &Path, file: &Doomed, stop: &AtomicBool, late: &Late) {
             if end - begin > WINDOW {
                 late.lock().unwrap().push(Span { name: file.name, from: begin, to: end });
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(Duration::from_millis(PAUSES[number % PAUSES.len()]));
         }
         drop(out);
         if file.style == Style::Rename {

@@ -126,7 +126,7 @@ fn a_file_that_is_moved_while_names_are_listed_is_not_missed() {
     let repo = Repo::init(scratch.path().join("app"), Format::Sha1);
     repo.write("committed.txt", "content\n");
     repo.commit("base");
-    for number in 0..400 {
+    for number in 0..150 {
         repo.write(format!("m{number:03}/filler.txt"), "filler\n");
     }
     repo.write("a/moved.txt", "where am I\n");
@@ -145,7 +145,7 @@ fn a_file_that_is_moved_while_names_are_listed_is_not_missed() {
         let mut once = undisturbed();
         once.attempts = 1;
         for options in [once, CaptureOptions::default()] {
-            for _ in 0..60 {
+            for _ in 0..40 {
                 let snapshot = capture(&repo.workspace(), &options).unwrap();
                 let manifest = &snapshot.manifest().repos[0];
                 let seen = manifest.entries.iter().any(|entry| entry.path.name() == b"moved.txt");
