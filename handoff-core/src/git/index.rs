@@ -11,7 +11,7 @@ use gix::bstr::{BStr, ByteSlice as _};
 use gix::index::entry::{Flags, Mode as RawMode, Stage, Stat};
 
 use super::objects::TreeItem;
-use super::{Repo, from_gix, mode_of, raw_mode, to_gix};
+use super::{Repo, config, from_gix, mode_of, raw_mode, to_gix};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::snapshot::Mode;
@@ -158,8 +158,10 @@ impl Repo {
         }
         // The index becomes young by being written, and with that git would believe stat data that only the
         // old index's age made suspect (git's `Documentation/technical/racy-git`).
-        let options =
-            self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let options = self
+            .local()
+            .stat_options()
+            .map_err(|why| self.failed("reading core.checkStat", config::without_values(&why)))?;
         let taken = file.timestamp();
         for entry in file.entries_mut().iter_mut().filter(|entry| entry.stat.is_racy(taken, options)) {
             entry.stat = Stat::default();

@@ -113,7 +113,7 @@ impl Repo {
     }
 
     fn cannot_open(path: &Path, why: gix::Error) -> Error {
-        Error::repository(path, "opening the repository", why)
+        Error::repository(path, "opening the repository", config::without_values(&why))
     }
 
     /// A handle for this thread; opening one is cheap, but not free.

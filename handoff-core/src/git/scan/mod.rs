@@ -22,7 +22,7 @@ use rustix::fs::{Mode as OpenMode, OFlags};
 
 use self::queue::{Job, Queue};
 use self::worker::{Shared, Worker};
-use super::{Index, Repo};
+use super::{Index, Repo, config};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::progress::{Control, Phase, Until};
@@ -105,7 +105,10 @@ impl Repo {
             name: CString::default(),
             blind: false,
         });
-        let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let racy = self
+            .local()
+            .stat_options()
+            .map_err(|why| self.failed("reading core.checkStat", config::without_values(&why)))?;
         // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
         let own = [self.git_dir(), self.common_dir()].map(|dir| {
             dir.strip_prefix(self.root())
