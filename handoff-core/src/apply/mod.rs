@@ -37,7 +37,7 @@ use crate::report::{
     Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport,
     StagingReport,
 };
-use crate::snapshot::{OmissionReason, RepoManifest, Snapshot};
+use crate::snapshot::{Omission, OmissionReason, RepoManifest, Snapshot};
 use crate::workspace::Workspace;
 
 /// How to apply.
@@ -315,10 +315,22 @@ fn about_source(repo: &RepoManifest) -> Vec<Finding> {
             message: format!("the source could not capture it: {}", failed.message),
         });
     }
+    let cut = |omission: &&Omission| {
+        matches!(omission.reason, OmissionReason::Deadline | OmissionReason::Cancelled)
+    };
+    if let Some(omission) = repo.omissions.iter().find(cut) {
+        out.push(Finding {
+            kind: FindingKind::Partial,
+            message: format!(
+                "the capture ended early ({}); what it did not come to is listed as not captured",
+                omission.reason
+            ),
+        });
+    }
     if repo.flags.workspace_moving {
         out.push(Finding {
             kind: FindingKind::WorkspaceMoving,
-            message: "the source kept changing while it was captured; parts may be of different moments"
+            message: "the source kept changing while it was captured, so parts may be of different moments; capture it again"
                 .into(),
         });
     }

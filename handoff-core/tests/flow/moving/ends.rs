@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use handoff_core::snapshot::{OmissionReason, PartialReason, RepoManifest};
-use handoff_core::{CaptureOptions, OnCancel, Outcome, Phase, Snapshot, apply, capture, plan};
+use handoff_core::{CaptureOptions, FindingKind, OnCancel, Outcome, Phase, Snapshot, apply, capture, plan};
 
 use super::Stop;
 use crate::support::purity::assert_untouched;
@@ -71,6 +71,7 @@ fn a_deadline_leaves_what_was_read_and_names_the_rest() {
     let report = apply(&snapshot, &target.workspace(), &handoff_core::ApplyOptions::default()).unwrap();
     assert!(report.files().any(|(_, file)| file.outcome == Outcome::NotCaptured));
     assert!(report.to_string().contains("deadline"), "{report}");
+    assert!(report.repos[0].findings.iter().any(|f| f.kind == FindingKind::Partial), "{report}");
 }
 
 #[test]
