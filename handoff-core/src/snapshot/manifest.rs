@@ -119,8 +119,7 @@ pub struct RepoFlags {
     /// A submodule of another repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub submodule: bool,
-    /// The repository kept changing while the capture ran, so that its parts may be of different moments: HEAD, the
-    /// index or the upstream moved, git held the lock of the index, or names came and went while they were listed.
+    /// HEAD, index, upstream or names kept changing while the capture ran; its parts may be of different moments.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub workspace_moving: bool,
     /// Fields this version does not know.
@@ -138,12 +137,10 @@ impl RepoFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepoIdentity {
-    /// Normalised remote locations (`host/path`, without scheme, user, password, port, query or `.git`), sorted. A
-    /// remote whose location can be read in two ways has both.
+    /// Normalised remote locations (`host/path`, without scheme, user, password, port, query or `.git`), sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remotes: Vec<String>,
-    /// The commit without parents that HEAD's first parents lead to; only where there is no remote to go by, and
-    /// where it can be found without reading too much of the history.
+    /// The parentless commit that HEAD's first parents lead to; only filled where there is no remote to go by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<Oid>,
     /// Fields this version does not know.
@@ -309,8 +306,7 @@ pub struct EntryFlags {
     /// Stages of a conflict, when the index has one here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
-    /// The file was never quiet for long enough to be sure that nobody was in the middle of writing it, so the
-    /// content may be torn: partly an older version and partly a newer one.
+    /// It was never quiet for long enough; the content may be torn, partly of an older version.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unstable: bool,
     /// Neither committed nor staged.

@@ -77,7 +77,7 @@ impl Listing {
 
 /// Whether names in the directory changed at or after `since`, in seconds and nanoseconds.
 pub(super) fn changed_since(dir: &OwnedFd, since: (i64, i64)) -> bool {
-    rustix::fs::fstat(dir).is_ok_and(|stat| (stat.st_mtime as i64, stat.st_mtime_nsec as i64) >= since)
+    rustix::fs::fstat(dir).is_ok_and(|stat| (stat.st_mtime, stat.st_mtime_nsec as i64) >= since)
 }
 
 /// Whether reading it may never end.
