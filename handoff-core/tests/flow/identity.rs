@@ -164,16 +164,17 @@ fn without_a_remote_the_first_commit_tells() {
         repo.git(&["merge", "-q", "--allow-unrelated-histories", "-m", "merge", "foreign"]);
         let by_git = git::line(&repo.root, &["rev-list", "--first-parent", "--max-parents=0", "HEAD"]);
         assert_eq!(by_git, first);
+        let one = std::slice::from_ref(&first);
         let roots = |repo: &Repo| -> Vec<String> {
             manifest(repo).id.roots.iter().map(ToString::to_string).collect()
         };
-        assert_eq!(roots(&repo), [first.clone()]);
+        assert_eq!(roots(&repo), one);
         repo.git(&["commit-graph", "write", "--reachable"]);
-        assert_eq!(roots(&repo), [first.clone()], "by the commit-graph file");
+        assert_eq!(roots(&repo), one, "by the commit-graph file");
         repo.commit("newer than the graph");
-        assert_eq!(roots(&repo), [first.clone()]);
+        assert_eq!(roots(&repo), one);
         repo.git(&["replace", "HEAD", "HEAD~2"]);
-        assert_eq!(roots(&repo), [first], "whatever is replaced here");
+        assert_eq!(roots(&repo), one, "whatever is replaced here");
 
         let shallow = scratch.path().join("shallow");
         let url = format!("file://{}", repo.root.display());

@@ -77,7 +77,7 @@ fn a_checkout_under_way_is_said_or_retried() {
     repo.commit("other");
     let said = AtomicUsize::new(0);
     let work = |round: usize| {
-        repo.git(&["checkout", "-q", if round % 2 == 0 { "main" } else { "other" }]);
+        repo.git(&["checkout", "-q", if round.is_multiple_of(2) { "main" } else { "other" }]);
         std::thread::sleep(std::time::Duration::from_millis(30));
     };
     // One attempt, so that much is seen, and as many as by default.
