@@ -141,7 +141,7 @@ impl Renames {
         }
         let control = Control::default();
         let until = Until::default();
-        let options = ScanOptions { control: &control, until: &until };
+        let options = ScanOptions { control: &control, until: &until, include: None, list_ignored: false };
         for scanned in repo.scan(reader.index, &options).map_err(Trouble::repo)?.paths {
             match scanned.found {
                 Found::File(stat) if scanned.index.is_none() && is_new(&scanned.path) => {

@@ -1,12 +1,14 @@
 //! Capture: the uncommitted state of a workspace as a [`Snapshot`], writing nothing anywhere.
 
 mod limits;
+mod loose;
 mod options;
 mod pass;
 mod plan;
 mod read;
 mod scan;
 mod settle;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -21,13 +23,11 @@ use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
 use crate::progress::{CancelToken, Until};
-use crate::snapshot::{
-    Extra, FORMAT, Head, Manifest, PartialReason, RepoFailure, RepoFlags, RepoIdentity, RepoManifest,
-    Snapshot, Spool,
-};
+use crate::snapshot::{Extra, FORMAT, Manifest, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool};
 use crate::workspace::Workspace;
 
-/// Captures the uncommitted state of every repository of `workspace`, nested repositories included.
+/// Captures the uncommitted state of every repository of `workspace`, nested repositories included, and its files
+/// outside any repository.
 ///
 /// Writes nothing in any work tree or git directory, takes no lock and runs no program. A repository that cannot
 /// be read is listed in the manifest with the reason ([`RepoManifest::failed`]) and the others are captured.
@@ -40,8 +40,8 @@ use crate::workspace::Workspace;
 /// it has, marked partial, and so does cancelling with [`OnCancel::Partial`].
 ///
 /// # Errors
-/// [`Error::Cancelled`], unless a partial snapshot is wanted; [`Error::InvalidArgument`] for a bad option; [`Error::Io`] when the temporary file for
-/// contents cannot be written.
+/// [`Error::Cancelled`], unless a partial snapshot is wanted; [`Error::InvalidArgument`] for a bad option;
+/// [`Error::Io`] when the temporary file for contents cannot be written.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -58,7 +58,7 @@ use crate::workspace::Workspace;
 /// ```
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let (options, until) = ending(options);
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(&options)?;
     let mut tight = false;
     loop {
         let mut run = Run {
@@ -76,6 +76,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         for repo in workspace.repos() {
             run.repository(&repo.root, repo.name.clone(), &mut repos)?;
         }
+        let (loose_files, loose_omissions) = run.loose_files()?;
         if run.bytes > options.max_total_bytes && !tight {
             // What is known only after reading (committed versions) went over the limit.
             tight = true;
@@ -85,6 +86,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         let manifest = Manifest {
             environment: BTreeMap::new(),
             format: FORMAT.to_owned(),
+            loose_files,
+            loose_omissions,
             partial: run.cut,
             repos,
             extra: Extra::new(),
@@ -112,7 +115,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 /// ```
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
     let (options, until) = ending(options);
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(&options)?;
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
         workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
@@ -137,7 +140,9 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(CapturePlan { repos })
+    let (loose_files, loose_omissions) =
+        loose::plan(workspace, &options, &until, patterns.as_ref(), &mut bytes)?;
+    Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
 /// The options, and when to end with what there is. If that is also to be when the caller cancels, then nothing
@@ -199,7 +204,7 @@ impl Run<'_> {
         let mut attempt = 1;
         loop {
             self.options.control.check()?;
-            let mut manifest = empty_manifest(&name);
+            let mut manifest = RepoManifest { name: name.clone(), ..RepoManifest::default() };
             let last = attempt >= self.options.attempts || self.until.reached().is_some();
             match self.contents(root, &mut manifest) {
                 Ok(captured) if last || !captured.moved => {
@@ -241,11 +246,17 @@ impl Run<'_> {
         manifest.operation = repo.operation();
         manifest.stashes = repo.stashes();
         let index = repo.index()?;
-        let scan = ScanOptions { control: &self.options.control, until: self.until };
+        let include = repo.include(&self.options.include_ignored, self.options.worktree_include);
+        let scan = ScanOptions {
+            control: &self.options.control,
+            until: self.until,
+            include: Some(&include),
+            list_ignored: self.options.list_ignored,
+        };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
         let (found, head, id) = std::thread::scope(|scope| {
             let about = scope.spawn(|| (repo.head(), repo.identity()));
-            let found = candidates(&repo, &index, &scan, self.options.attempts);
+            let found = candidates(&repo, &index, &scan, self.options);
             let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, head, id)
         });
@@ -264,28 +275,13 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
+        manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
         moved |= repo.is_locked() || repo.moment()? != before;
         // The walk has been repeated already; to capture all over again would not make it any quieter.
         manifest.flags.workspace_moving = found.stirred;
         Ok(Captured { nested: found.nested.into_iter().map(|nested| nested.path).collect(), moved })
-    }
-}
-
-fn empty_manifest(name: &str) -> RepoManifest {
-    RepoManifest {
-        entries: Vec::new(),
-        failed: None,
-        flags: RepoFlags::default(),
-        head: Head::default(),
-        id: RepoIdentity::default(),
-        name: name.to_owned(),
-        object_format: None,
-        omissions: Vec::new(),
-        operation: None,
-        stashes: 0,
-        extra: Extra::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::read::{Outcome, Read, Reader, Stop, omission};
 use super::scan::Candidate;
+use super::settle::Look;
 use super::{Run, limits};
 use crate::git::{Index, Repo};
 use crate::path::RelPath;
@@ -21,7 +22,6 @@ pub(super) struct Source<'a> {
     pub repo: &'a Repo,
     pub index: &'a Index,
     pub root: &'a Root,
-    pub candidates: &'a [Candidate],
 }
 
 impl Run<'_> {
@@ -39,7 +39,7 @@ impl Run<'_> {
         let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
         // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
         let in_order = self.tight || most > self.options.max_total_bytes;
-        let source = Source { repo, index, root: &root, candidates: &candidates };
+        let source = Source { repo, index, root: &root };
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let mut reads = self.pass(&source, candidates.len(), in_order, |reader, at| {
             let Some(candidate) = candidates.get(at) else { return Ok(Outcome::Unchanged.into()) };
@@ -57,7 +57,20 @@ impl Run<'_> {
             Ok(read)
         })?;
         drop(meter);
-        self.settle(&source, &mut reads, in_order)?;
+        self.settle(&mut reads, |run, open, may_read| {
+            run.pass(&source, open.len(), in_order, |reader, at| {
+                let Some(open) = open.get(at) else { return Ok(Look::Moving) };
+                let Some(candidate) = candidates.get(open.at) else { return Ok(Look::Moving) };
+                if reader.is_settled(candidate, &open.watch)? {
+                    return Ok(Look::Settled);
+                }
+                if !may_read || run.until.reached().is_some() {
+                    return Ok(Look::Moving);
+                }
+                reader.give_back(open.bytes);
+                Ok(Look::Again(Box::new(reader.read(candidate)?)))
+            })
+        })?;
         for read in &mut reads {
             self.bytes = self.bytes.saturating_add(read.bytes);
             self.cut = self.cut.take().or(read.cut.take());

@@ -17,11 +17,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Run;
-use super::pass::Source;
 use super::read::{Outcome, Read, Stop};
-use crate::digest::Digest;
+use super::stream::{ReadError, copy};
+use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::git::TICK;
+use crate::progress::{Control, Until};
 
 /// File systems that keep whole seconds keep even ones at worst.
 const COARSE: Duration = Duration::from_secs(2);
@@ -113,47 +114,71 @@ impl Watch {
         };
         Some(Self { digest, stamp, still, due: since.checked_add(wanting).unwrap_or(since) })
     }
+
+    /// Whether the file, opened again, holds the same bytes and was not written to since.
+    pub fn is_settled(&self, file: &mut File, control: &Control, until: &Until) -> Result<bool, Stop> {
+        let unchanged = |file: &File| Stamp::of(file).is_ok_and(|stamp| stamp == Some(self.stamp));
+        if !self.still || !unchanged(file) {
+            return Ok(false);
+        }
+        let mut hasher = Hasher::new();
+        match copy(file, control, until, &mut |bytes| hasher.update(bytes)) {
+            Ok(()) => Ok(hasher.finish() == self.digest && unchanged(file)),
+            Err(ReadError::Fatal(why)) => Err(why),
+            Err(ReadError::File(_)) => Ok(false),
+        }
+    }
+}
+
+/// A read that is still to be believed.
+pub(super) struct Open {
+    /// Its position among all reads.
+    pub at: usize,
+    pub watch: Watch,
+    /// What it has added to the spool.
+    pub bytes: u64,
+}
+
+/// What looking again at one [`Open`] gave.
+pub(super) enum Look {
+    /// It holds still: the read can be believed.
+    Settled,
+    /// It does not, and there are no more attempts.
+    Moving,
+    /// It did not, and was read again.
+    Again(Box<Read>),
 }
 
 impl Run<'_> {
     /// Looks again at every file that was not quiet when it was read, and reads again what has changed, until all
     /// hold still or [`attempts`](super::CaptureOptions::attempts) reads were made. What never did is flagged.
+    ///
+    /// `look` does the looking: it is given what is open and whether anything may be read again, and answers for each
+    /// in turn.
     pub(super) fn settle(
         &mut self,
-        source: &Source<'_>,
         reads: &mut [Read],
-        in_order: bool,
+        mut look: impl FnMut(&mut Self, &[Open], bool) -> Result<Vec<Look>, Stop>,
     ) -> Result<(), Stop> {
         for attempt in 1..=self.options.attempts.max(1) {
-            let open: Vec<(usize, Watch, u64)> = reads
+            let open: Vec<Open> = reads
                 .iter()
                 .enumerate()
-                .filter_map(|(at, read)| read.watch.map(|watch| (at, watch, read.bytes)))
+                .filter_map(|(at, read)| read.watch.map(|watch| Open { at, watch, bytes: read.bytes }))
                 .collect();
-            let Some(due) = open.iter().map(|(_, watch, _)| watch.due).max() else { return Ok(()) };
+            let Some(due) = open.iter().map(|open| open.watch.due).max() else { return Ok(()) };
             if !self.wait(due)? {
                 break;
             }
-            let last = attempt >= self.options.attempts;
-            let again = self.pass(source, open.len(), in_order, |reader, at| {
-                let Some((at, watch, bytes)) = open.get(at) else { return Ok(None) };
-                let Some(candidate) = source.candidates.get(*at) else { return Ok(None) };
-                if reader.is_settled(candidate, watch)? {
-                    return Ok(Some((*at, None)));
-                }
-                if last || self.until.reached().is_some() {
-                    return Ok(None);
-                }
-                reader.give_back(*bytes);
-                Ok(Some((*at, Some(reader.read(candidate)?))))
-            })?;
-            for (at, read) in again.into_iter().flatten() {
-                let Some(slot) = reads.get_mut(at) else { continue };
-                match read {
-                    None => slot.watch = None,
+            let looks = look(self, &open, attempt < self.options.attempts)?;
+            for (open, look) in open.iter().zip(looks) {
+                let Some(slot) = reads.get_mut(open.at) else { continue };
+                match look {
+                    Look::Settled => slot.watch = None,
+                    Look::Moving => {}
                     // Ended in the middle: what was read before is better than nothing.
-                    Some(read) if read.cut.is_some() => {}
-                    Some(read) => *slot = read,
+                    Look::Again(read) if read.cut.is_some() => {}
+                    Look::Again(read) => *slot = *read,
                 }
             }
         }

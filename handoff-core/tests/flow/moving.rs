@@ -2,6 +2,7 @@
 
 mod at_work;
 mod ends;
+mod loose;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use handoff_core::snapshot::Layer;
-use handoff_core::{CaptureOptions, Snapshot, capture};
+use handoff_core::{CaptureOptions, Snapshot, Workspace, capture};
 
 use crate::support::repo::{Format, Repo, scratch, undisturbed};
 
@@ -145,14 +146,22 @@ struct Tally {
 
 impl Tally {
     fn add(&self, snapshot: &Snapshot, from: Instant) {
-        let repo = &snapshot.manifest().repos[0];
-        assert_eq!(repo.failed, None);
+        let manifest = snapshot.manifest();
+        // Of the repository, or of no repository.
+        let (entries, omissions, excused) = match manifest.repos.first() {
+            Some(repo) => {
+                assert_eq!(repo.failed, None);
+                (&repo.entries, &repo.omissions, repo.flags.workspace_moving)
+            }
+            None => (&manifest.loose_files, &manifest.loose_omissions, false),
+        };
+        let name = manifest.repos.first().map_or("", |repo| &repo.name);
         for file in &FILES {
-            let Some(entry) = repo.entries.iter().find(|entry| entry.path == file.name.into()) else {
+            let Some(entry) = entries.iter().find(|entry| entry.path == file.name.into()) else {
                 // The first two are committed, and may not have been saved yet.
-                let omitted = repo.omissions.iter().any(|omission| omission.path == file.name.into())
-                    || matches!(file.style, Style::InPlace | Style::Truncate);
-                assert!(omitted || repo.flags.workspace_moving, "{} is missing without a word", file.name);
+                let as_committed = !name.is_empty() && matches!(file.style, Style::InPlace | Style::Truncate);
+                let omitted = omissions.iter().any(|omission| omission.path == file.name.into());
+                assert!(as_committed || omitted || excused, "{} is missing without a word", file.name);
                 self.absent.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
@@ -160,7 +169,7 @@ impl Tally {
                 self.flagged.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let content = snapshot.read(&repo.name, &entry.path, Layer::Worktree).unwrap().unwrap();
+            let content = snapshot.read(name, &entry.path, Layer::Worktree).unwrap().unwrap();
             match versions(file, &content) {
                 Ok(_) => {
                     self.whole.fetch_add(1, Ordering::Relaxed);
@@ -211,7 +220,7 @@ fn scene(root: PathBuf) -> Repo {
 }
 
 /// Captures `count` times on a few threads, since most of the time is spent waiting.
-fn captures(repo: &Repo, count: usize, options: &CaptureOptions) -> Tally {
+fn captures(workspace: &Workspace, count: usize, options: &CaptureOptions) -> Tally {
     let (tally, left) = (Tally::default(), AtomicUsize::new(count));
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -222,7 +231,7 @@ fn captures(repo: &Repo, count: usize, options: &CaptureOptions) -> Tally {
                 };
                 while take() {
                     let from = Instant::now();
-                    tally.add(&capture(&repo.workspace(), options).unwrap(), from);
+                    tally.add(&capture(workspace, options).unwrap(), from);
                 }
             });
         }
@@ -233,7 +242,11 @@ fn captures(repo: &Repo, count: usize, options: &CaptureOptions) -> Tally {
 fn race(count: usize) {
     let scratch = scratch();
     let repo = scene(scratch.path().join("app"));
-    let (tally, late) = beside_writers(&repo.root, || captures(&repo, count, &CaptureOptions::default()));
+    race_of(count, &repo.root, &repo.workspace());
+}
+
+fn race_of(count: usize, root: &Path, workspace: &Workspace) {
+    let (tally, late) = beside_writers(root, || captures(workspace, count, &CaptureOptions::default()));
     let mut torn = tally.torn.into_inner().unwrap();
     let overlap = |a: &Span, b: &Span| a.name == b.name && a.from < b.to && b.from < a.to;
     torn.retain(|(span, _)| !late.iter().any(|late| overlap(span, late)));
@@ -282,7 +295,7 @@ fn the_race_catches_who_trusts_stat_data() {
         assert!(torn > 0, "a naive reader never saw a torn file");
         let mut tally = Tally::default();
         for _ in 0..50 {
-            tally = captures(&repo, 40, &undisturbed());
+            tally = captures(&repo.workspace(), 40, &undisturbed());
             if !tally.torn.lock().unwrap().is_empty() {
                 return;
             }

@@ -8,11 +8,11 @@ use super::{Notes, OnDisk, Reader, Stop, file_state, unreadable};
 use crate::capture::pass::not_read;
 use crate::capture::scan::Candidate;
 use crate::capture::settle::{Stamp, Watch};
+use crate::capture::stream::{Ending, ReadError, copy};
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::git::{BlobHasher, NORMALISE_LIMIT, Normalised, lfs_content};
 use crate::path::RelPath;
-use crate::progress::{Control, Until};
 use crate::rooted::{Dir, Kind, Refusal};
 use crate::snapshot::{AddError, Eol, FileState, Mode, OmissionReason};
 
@@ -72,16 +72,7 @@ impl Reader<'_> {
     /// Whether a file that was read before holds the same bytes, and was not written to since.
     pub fn is_settled(&mut self, candidate: &Candidate, watch: &Watch) -> Result<bool, Stop> {
         let Ok(mut file) = self.open(candidate) else { return Ok(false) };
-        let unchanged = |file: &File| Stamp::of(file).is_ok_and(|stamp| stamp == Some(watch.stamp));
-        if !watch.still || !unchanged(&file) {
-            return Ok(false);
-        }
-        let mut hasher = Hasher::new();
-        match copy(&mut file, &self.options.control, self.until, &mut |bytes| hasher.update(bytes)) {
-            Ok(()) => Ok(hasher.finish() == watch.digest && unchanged(&file)),
-            Err(ReadError::Fatal(why)) => Err(why),
-            Err(ReadError::File(_)) => Ok(false),
-        }
+        watch.is_settled(&mut file, &self.options.control, self.until)
     }
 
     /// Opens the file the long way, or says what is there instead.
@@ -257,46 +248,5 @@ impl Reader<'_> {
             self.count(size);
         }
         Ok((state, Notes { raw, verbatim: oid.is_some() }))
-    }
-}
-
-/// Why a file could not be read: its own trouble, or the end of the whole capture.
-enum ReadError {
-    File(io::Error),
-    Fatal(Stop),
-}
-
-/// A source that fails when it is time to end.
-struct Ending<'a, R> {
-    source: R,
-    until: &'a Until,
-}
-
-impl<R: Read> Read for Ending<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.until.reached() {
-            None => self.source.read(buffer),
-            Some(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-}
-
-/// Reads all of `file` through `each`, checking for cancellation.
-fn copy(
-    file: &mut File,
-    control: &Control,
-    until: &Until,
-    each: &mut dyn FnMut(&[u8]),
-) -> Result<(), ReadError> {
-    let mut file = Ending { source: file, until };
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        control.check().map_err(|why| ReadError::Fatal(why.into()))?;
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => each(buffer.get(..count).unwrap_or_default()),
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(ReadError::File(why)),
-        }
     }
 }

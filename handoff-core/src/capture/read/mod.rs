@@ -55,6 +55,14 @@ impl From<Error> for Stop {
     }
 }
 
+impl Stop {
+    /// The trouble, where there is no repository that it could be the trouble of.
+    pub fn into_error(self) -> Error {
+        let (Self::Repository(why) | Self::Capture(why)) = self;
+        why
+    }
+}
+
 /// What became of a candidate.
 pub(super) enum Outcome {
     Unchanged,
@@ -144,6 +152,10 @@ impl<'a> Reader<'a> {
 
     fn outcome(&mut self, candidate: &Candidate, on_disk: OnDisk) -> Result<Outcome, Stop> {
         let (worktree, notes) = match on_disk {
+            OnDisk::Absent if matches!(candidate.disk, Disk::EmptyDir) => {
+                let entry = self.entry(candidate, None, Notes::default())?;
+                return Ok(Outcome::Entry(Box::new(entry)));
+            }
             OnDisk::Absent
                 if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
             {
@@ -212,6 +224,8 @@ impl<'a> Reader<'a> {
         let flags = EntryFlags {
             assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
             auto_run: auto_run(&candidate.path),
+            empty_dir: matches!(candidate.disk, Disk::EmptyDir),
+            ignored: candidate.ignored,
             intent_to_add: item.is_some_and(|item| item.intent_to_add),
             raw: notes.raw,
             skip_worktree: item.is_some_and(|item| item.skip_worktree),
@@ -247,7 +261,7 @@ impl<'a> Reader<'a> {
     fn on_disk(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         let omit = |reason| Ok(OnDisk::Omit { reason, rule: None, size: None });
         match &candidate.disk {
-            Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
+            Disk::Absent | Disk::Dir | Disk::EmptyDir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
             Disk::Unread => omit(self.until.reached().as_ref().map_or(OmissionReason::Deadline, not_read)),

@@ -8,6 +8,7 @@
 mod listing;
 mod proof;
 mod queue;
+mod untracked;
 mod worker;
 
 use std::ffi::CString;
@@ -22,7 +23,7 @@ use rustix::fs::{Mode as OpenMode, OFlags};
 
 use self::queue::{Job, Queue};
 use self::worker::{Shared, Worker};
-use super::{Index, Repo, config};
+use super::{Include, Index, Repo, config};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::progress::{Control, Phase, Until};
@@ -33,6 +34,10 @@ pub(crate) struct ScanOptions<'a> {
     pub control: &'a Control,
     /// When to stop with what is there.
     pub until: &'a Until,
+    /// Ignored files that are looked for, too.
+    pub include: Option<&'a Include>,
+    /// Whether ignored files and directories that are not looked for are at least named.
+    pub list_ignored: bool,
 }
 
 /// Everything found, in order of path.
@@ -55,6 +60,8 @@ pub(crate) struct ScannedPath {
     /// Position of its first index entry; `None` for a path that is not tracked.
     pub index: Option<usize>,
     pub found: Found,
+    /// Git ignores it, and it was asked for.
+    pub ignored: bool,
 }
 
 /// What is on disk.
@@ -68,6 +75,10 @@ pub(crate) enum Found {
     Symlink(FoundStat),
     /// A directory where a file is tracked.
     Dir,
+    /// A directory with nothing in it.
+    EmptyDir,
+    /// Ignored and not asked for; a directory ends in a slash.
+    Ignored,
     /// A pipe, socket or device.
     Special,
     /// A tracked submodule; whether a repository is checked out there.
@@ -104,6 +115,7 @@ impl Repo {
             parent: None,
             name: CString::default(),
             blind: false,
+            ignored: false,
         });
         let racy = self
             .local()
@@ -150,9 +162,19 @@ impl Repo {
         let (cut, left) = queue.into_left();
         paths.extend(left.into_iter().map(|job| {
             let path = if job.prefix.is_empty() { b"./".to_vec() } else { job.prefix };
-            ScannedPath { path: RelPath::new(path), index: None, found: Found::Unread }
+            ScannedPath { path: RelPath::new(path), index: None, found: Found::Unread, ignored: job.ignored }
         }));
         paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // A tracked file that became an empty directory was found twice: as no file any more, and as what it is.
+        paths.dedup_by(|later, first| {
+            let same = later.path == first.path
+                && [&*later, &*first].iter().any(|one| matches!(one.found, Found::EmptyDir));
+            if same {
+                first.index = first.index.or(later.index);
+                first.found = Found::EmptyDir;
+            }
+            same
+        });
         // Both ways of being reached stay reached.
         Ok(Scanned { paths, cut: options.until.reached().filter(|_| cut), stirred })
     }
