@@ -84,7 +84,10 @@ fn a_deadline_names_the_loose_files_it_did_not_come_to() {
     fs::create_dir(&inbox).unwrap();
     let there = Workspace::without_checkouts().with_loose_root(&inbox).unwrap();
     let report = apply(&snapshot, &there, &ApplyOptions::default()).unwrap();
-    assert_eq!((&report.verdict, report.count(&Outcome::NotCaptured)), (&Verdict::Partial, FILES.len()));
+    assert_eq!(
+        (&report.verdict, report.count(&Outcome::NotCaptured)),
+        (&Verdict::NothingApplied, FILES.len())
+    );
     let findings = &report.loose.as_ref().unwrap().findings;
     assert!(findings.iter().any(|finding| finding.kind == FindingKind::Partial), "{report}");
 }
