@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::git::{Found, Repo, ScanOptions, os_path};
-use crate::progress::Control;
+use crate::progress::{Control, Until};
 
 /// `roots` and the submodules and untracked repositories inside them, each once. One that cannot be opened is left
 /// out: nothing can have been applied to it.
@@ -19,9 +19,10 @@ pub(super) fn with_nested<'p>(
         // The roots that the caller named are opened again by the caller, with an error where that fails.
         let Ok(repo) = Repo::open_at(&root) else { continue };
         let Ok(index) = repo.index() else { continue };
-        let scanned = match repo
-            .scan(&index, &ScanOptions { control, deadline: None, include: None, list_ignored: false })
-        {
+        let scanned = match repo.scan(
+            &index,
+            &ScanOptions { control, until: &Until::default(), include: None, list_ignored: false },
+        ) {
             Ok(scanned) => scanned,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(_) => continue,

@@ -229,10 +229,13 @@ fn failure_27_locks() {
     let pair = worked_on();
     let lock = pair.source.git_dir().join("index.lock");
     fs::write(&lock, "").unwrap();
-    let wanted = travelled(&[&pair.source]).id();
+    let locked = travelled(&[&pair.source]);
     assert!(lock.exists());
     fs::remove_file(&lock).unwrap();
-    assert_eq!(travelled(&[&pair.source]).id(), wanted);
+    let free = travelled(&[&pair.source]);
+    assert_eq!(locked.manifest().repos[0].entries, free.manifest().repos[0].entries);
+    assert!(locked.manifest().repos[0].flags.workspace_moving, "a fresh lock is git at work");
+    assert!(!free.manifest().repos[0].flags.workspace_moving);
     // Eight captures while the user commits: no commit fails, no capture fails.
     std::thread::scope(|scope| {
         let captures: Vec<_> = (0..8)
