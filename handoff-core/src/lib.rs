@@ -94,7 +94,8 @@ mod workspace;
 
 pub use access::{ContinueDecision, ContinueQuery, LeaseState, Owner, Relation, decide};
 pub use agent::{
-    ActiveSession, Agent, AgentError, AgentInfo, AgentKind, SessionEnd, SessionFacts, SessionHost,
+    ActiveSession, Agent, AgentError, AgentInfo, AgentKind, CommandAgent, SessionEnd, SessionFacts,
+    SessionHost,
 };
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
 pub use budget::{Budget, Usage};
@@ -115,9 +116,12 @@ pub use policy::{OpenPolicy, Policy};
 pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
 pub use run::{Origin, Run, RunState, Session, SessionState};
-pub use runtime::{Place, RunSession, Runtime, RuntimeError, SessionSpec};
+pub use runtime::{
+    Checkouts, LocalRuntime, Place, QueueRuntime, RunSession, Runtime, RuntimeError, SessionSpec, WhenEmpty,
+    WorkOptions,
+};
 pub use snapshot::{Manifest, Snapshot};
-pub use storage::{Key, Meta, PutNew, Storage, StorageError};
+pub use storage::{Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
 pub use workspace::{Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.

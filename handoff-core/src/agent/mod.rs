@@ -1,5 +1,7 @@
 //! Who answers inside a restored session: the [`Agent`] port, and the [`ActiveSession`] it is given.
 
+mod command;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use crate::progress::CancelToken;
 use crate::report::ApplyReport;
 pub use crate::run::AgentKind;
 use crate::run::SnapshotRef;
+
+pub use command::CommandAgent;
 
 /// What an agent is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +161,8 @@ pub struct SessionFacts {
     pub root: PathBuf,
     /// The checkouts.
     pub repos: Vec<PathBuf>,
+    /// Variables for programs that the agent runs.
+    pub variables: std::collections::BTreeMap<String, String>,
     /// What restoring the workspace did; absent when there was nothing to restore.
     pub restored: Option<ApplyReport>,
     /// Cancelled when the agent is to stop: by request, by budget, by deadline, or because the run was taken over.

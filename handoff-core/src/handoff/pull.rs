@@ -48,7 +48,7 @@ impl PullRequest {
 pub struct Pulled {
     /// A fork of the run's conversation, owned by who asked; absent in a preview and where the run has none.
     pub conversation: Option<ConversationHead>,
-    /// The state that was merged, for review: [`Snapshot::diff`].
+    /// What was merged: the run's changes since it began. For review: [`Snapshot::diff`].
     pub snapshot: Option<Snapshot>,
     /// What became of each file; absent where there was no state.
     pub report: Option<ApplyReport>,
@@ -67,7 +67,12 @@ impl Handoff {
         let run = self.run(&request.run, &request.actor).await?;
         let mut pulled = Pulled { conversation: None, snapshot: None, report: None, nothing: None };
         match self.load_result(&run).await? {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
+                // What was there when the work was handed off is no conflict: what counts is what came after.
+                if let Some(began) = self.load_beginning(&run).await {
+                    let now = snapshot.clone();
+                    snapshot = blocking::unblock(move || now.since(&began)).await?;
+                }
                 let (state, workspace) = (snapshot.clone(), workspace.clone());
                 let (options, action) = (request.apply, request.action);
                 let report = blocking::unblock(move || match action {
@@ -96,6 +101,12 @@ impl Handoff {
             Some(reference) => Ok(Some(self.snapshots().load(reference).await?)),
             None => Ok(None),
         }
+    }
+
+    /// The state that the run began with; a run whose beginning is gone is merged against what is committed.
+    async fn load_beginning(&self, run: &Run) -> Option<Snapshot> {
+        let began = run.sessions.first()?.snapshot_in.as_ref()?;
+        self.snapshots().load(began).await.ok()
     }
 
     async fn load_result(&self, run: &Run) -> Result<Result<Snapshot, NothingRestored>, Error> {

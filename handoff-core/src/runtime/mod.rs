@@ -1,5 +1,10 @@
 //! Where a session is launched: the [`Runtime`] port.
 
+mod checkout;
+mod local;
+mod queue;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,6 +18,10 @@ use crate::id::{EnvironmentId, RunId, SessionId};
 use crate::progress::CancelToken;
 use crate::run::SessionState;
 use crate::snapshot::Extra;
+
+pub use checkout::Checkouts;
+pub use local::LocalRuntime;
+pub use queue::{QueueRuntime, WhenEmpty, WorkOptions};
 
 /// What a runtime needs to launch one session. Plain data: it may travel as JSON to another machine, which
 /// reads everything else from the storage.
@@ -50,6 +59,8 @@ pub struct Place {
     pub repos: Vec<PathBuf>,
     /// Where files outside any repository go; absent means that they are not restored.
     pub loose: Option<PathBuf>,
+    /// Variables for the agent.
+    pub variables: BTreeMap<String, String>,
     /// When this place will be taken away. The session ends itself in time before, with a last capture.
     pub deadline: Option<SystemTime>,
     /// Cancelled when the place is being taken away at once.

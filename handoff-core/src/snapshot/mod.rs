@@ -12,6 +12,7 @@ pub mod manifest;
 pub(crate) mod pack;
 mod parallel;
 mod shape;
+mod since;
 mod spool;
 mod store;
 mod vault;

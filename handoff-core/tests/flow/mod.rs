@@ -6,6 +6,7 @@ mod conflicts;
 mod diverged;
 mod hostile;
 mod kill;
+mod life;
 mod multi_repo;
 mod programs;
 mod purity;

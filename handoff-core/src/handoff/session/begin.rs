@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::live::{Core, Turn};
+use super::live::{Core, Turn, root_of};
 use crate::access::LeaseState;
 use crate::agent::{Agent, SessionFacts};
 use crate::apply::{ApplyOptions, apply};
@@ -113,7 +113,8 @@ impl Worker {
             number: taken.number,
             prompt,
             model: taken.run.model.clone(),
-            root: core.place.root.clone(),
+            root: root_of(&core.place),
+            variables: core.place.variables.clone(),
             repos: core.place.repos.clone(),
             restored: report,
             cancel: core.cancel.clone(),
@@ -162,7 +163,7 @@ fn note(taken: &Taken, core: &Core, restored: &Restored) -> Message {
     text.push_str(
         " It runs on another machine, or in another place, than what came before: the working directory is ",
     );
-    text.push_str(&core.place.root.to_string_lossy());
+    text.push_str(&root_of(&core.place).to_string_lossy());
     text.push_str(
         ", processes started earlier are gone, and absolute paths mentioned earlier may not exist here.\n",
     );

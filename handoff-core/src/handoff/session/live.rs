@@ -452,7 +452,6 @@ pub(super) fn asks_to_stop(sent: &[(u64, Sent)], session: &SessionId) -> bool {
 }
 
 /// The agent's working directory.
-#[allow(dead_code)]
 pub(super) fn root_of(place: &Place) -> PathBuf {
     match place.repos.as_slice() {
         [only] => only.clone(),

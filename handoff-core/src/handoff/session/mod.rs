@@ -62,6 +62,23 @@ impl Worker {
         }
     }
 
+    /// Whether the session may be taken: it waits, or its worker has been silent for a term. A session that is over
+    /// is an error of kind not found.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Storage`].
+    pub async fn is_free(&self, spec: &SessionSpec) -> Result<bool, Error> {
+        let run = self.runs.load(&spec.run).await?;
+        let session = run.sessions.last().filter(|session| session.id == spec.session);
+        match session.map(|session| &session.state) {
+            Some(SessionState::Queued) => Ok(true),
+            Some(SessionState::Running) => {
+                Ok(self.parts.leases.state(&run).await? == crate::access::LeaseState::Expired)
+            }
+            _ => Err(Error::not_found(format!("session {} that waits", spec.session))),
+        }
+    }
+
     /// Lets the agent answer until nothing is left to answer, then records the end.
     async fn answer(
         &self,

@@ -1,0 +1,268 @@
+//! Any program as an agent: run in the restored tree, its output streamed into the conversation.
+
+use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_lite::future;
+
+use super::{ActiveSession, Agent, AgentError, AgentInfo, SessionEnd};
+use crate::clock::{Clock, SystemClock};
+use crate::conversation::Message;
+
+/// The longest piece of a line that becomes one message, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// Lines are gathered into one message for so long, or up to [`LONGEST_LINE`].
+const GATHER: Duration = Duration::from_millis(200);
+
+/// How much of the error output is kept for the reason of a failure, in bytes.
+const KEPT_ERRORS: usize = 8 << 10;
+
+/// Runs a command-line agent without a terminal: one process group a turn.
+///
+/// The prompt goes to standard input, or into every argument that contains `{prompt}`. What the program writes to
+/// standard output becomes messages of the assistant, in order, as it is written; exit status 0 is success, anything
+/// else a failure whose reason is the end of standard error. When the session is to stop, the whole group gets SIGTERM,
+/// and SIGKILL after a grace period.
+///
+/// The program's environment is this process's, with the environment's variables, and `HANDOFF_RUN`,
+/// `HANDOFF_SESSION`, `HANDOFF_SESSION_NUMBER` and, where a model is pinned, `HANDOFF_MODEL`.
+#[derive(Debug, Clone)]
+pub struct CommandAgent {
+    info: AgentInfo,
+    program: String,
+    args: Vec<String>,
+    grace: Duration,
+    max_output: u64,
+}
+
+impl CommandAgent {
+    /// An agent named after what `program` is, run with `args`.
+    pub fn new<A: Into<String>>(program: impl Into<String>, args: impl IntoIterator<Item = A>) -> Self {
+        let program = program.into();
+        let name = std::path::Path::new(&program).file_name();
+        let name = name.map_or_else(|| program.clone(), |name| name.to_string_lossy().into_owned());
+        Self {
+            info: AgentInfo::third_party(name),
+            program,
+            args: args.into_iter().map(Into::into).collect(),
+            grace: Duration::from_secs(5),
+            max_output: 64 << 20,
+        }
+    }
+
+    /// Under another name, or with known models.
+    #[must_use]
+    pub fn info(mut self, info: AgentInfo) -> Self {
+        self.info = info;
+        self
+    }
+
+    /// Time between SIGTERM and SIGKILL. Default 5 s.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Most output that is taken, in bytes; a program that writes more is stopped, and its session fails. Default 64 MiB.
+    #[must_use]
+    pub const fn max_output(mut self, bytes: u64) -> Self {
+        self.max_output = bytes;
+        self
+    }
+
+    fn spawn(&self, session: &ActiveSession) -> Result<Child, AgentError> {
+        let facts = session.facts();
+        let in_args = self.args.iter().any(|arg| arg.contains("{prompt}"));
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.args.iter().map(|arg| arg.replace("{prompt}", &facts.prompt)))
+            .current_dir(&facts.root)
+            .envs(&facts.variables)
+            .env("HANDOFF_RUN", facts.run.to_string())
+            .env("HANDOFF_SESSION", facts.session.to_string())
+            .env("HANDOFF_SESSION_NUMBER", facts.number.to_string())
+            .stdin(if in_args { Stdio::null() } else { Stdio::piped() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(model) = &facts.model {
+            command.env("HANDOFF_MODEL", model);
+        }
+        command.spawn().map_err(|error| {
+            AgentError::new(format!("{} could not be run; install it, or name its full path", self.program))
+                .because(error)
+        })
+    }
+}
+
+#[async_trait]
+impl Agent for CommandAgent {
+    fn describe(&self) -> AgentInfo {
+        self.info.clone()
+    }
+
+    async fn run(&self, session: ActiveSession) -> Result<SessionEnd, AgentError> {
+        let mut group = Group(self.spawn(&session)?);
+        let prompt = session.facts().prompt.clone();
+        if let Some(mut stdin) = group.0.stdin.take() {
+            // On a thread of its own: a program that does not read must not stop us from reading what it writes.
+            blocking::unblock(move || stdin.write_all(prompt.as_bytes())).detach();
+        }
+        let errors = group.0.stderr.take();
+        let errors = blocking::unblock(move || errors.map(tail).unwrap_or_default());
+        let (lines, output) = async_channel::bounded(64);
+        if let Some(stdout) = group.0.stdout.take() {
+            blocking::unblock(move || send_lines(stdout, &lines)).detach();
+        }
+        let mut taken = 0;
+        let mut asked = None;
+        let mut flooded = false;
+        loop {
+            let next = future::or(async { Some(output.recv().await) }, async {
+                SystemClock.sleep(Duration::from_millis(50)).await;
+                None
+            });
+            match next.await {
+                Some(Ok(line)) => {
+                    let text = gather(line, &output).await;
+                    taken += text.len() as u64;
+                    if taken > self.max_output {
+                        flooded = true;
+                        break;
+                    }
+                    session.append(vec![Message::assistant(text)]).await?;
+                }
+                Some(Err(_)) => break,
+                None => {}
+            }
+            if session.cancelled() {
+                let since = *asked.get_or_insert_with(|| {
+                    group.signal(rustix::process::Signal::TERM);
+                    Instant::now()
+                });
+                if since.elapsed() >= self.grace {
+                    break;
+                }
+            }
+        }
+        drop(output);
+        if flooded || asked.is_some() {
+            group.signal(rustix::process::Signal::KILL);
+        }
+        let status = blocking::unblock(move || {
+            let status = group.0.wait();
+            // Whatever the program left running in its group ends with it.
+            group.signal(rustix::process::Signal::KILL);
+            status
+        });
+        let status = status
+            .await
+            .map_err(|error| AgentError::new("the program could not be waited for").because(error))?;
+        if flooded {
+            let most = self.max_output;
+            return Ok(SessionEnd::Failed(format!(
+                "the program wrote more than {most} bytes and was stopped"
+            )));
+        }
+        if session.cancelled() {
+            return Ok(SessionEnd::Cancelled);
+        }
+        if status.success() {
+            return Ok(SessionEnd::Succeeded);
+        }
+        Ok(SessionEnd::Failed(describe(status, &errors.await)))
+    }
+}
+
+/// A process and everything it starts.
+struct Group(Child);
+
+impl Group {
+    fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
+            // One that has ended already is what was wanted.
+            let _ = rustix::process::kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A turn that was dropped half-way leaves no process behind.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            self.signal(rustix::process::Signal::KILL);
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// Sends each line of `output` as it comes; a longer one than [`LONGEST_LINE`] in pieces.
+fn send_lines(output: impl Read, lines: &async_channel::Sender<String>) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut output).take(LONGEST_LINE as u64).read_until(b'\n', &mut line);
+        if !matches!(read, Ok(1..))
+            || lines.send_blocking(String::from_utf8_lossy(&line).into_owned()).is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// One message of the lines that come at once.
+async fn gather(first: String, output: &async_channel::Receiver<String>) -> String {
+    let mut text = first;
+    let until = Instant::now() + GATHER;
+    while text.len() < LONGEST_LINE {
+        let left = until.saturating_duration_since(Instant::now());
+        let next = future::or(async { output.recv().await.ok() }, async {
+            SystemClock.sleep(left).await;
+            None
+        });
+        match next.await {
+            Some(line) => text.push_str(&line),
+            None => break,
+        }
+    }
+    while text.ends_with('\n') {
+        text.pop();
+    }
+    text
+}
+
+/// The last part of what is written, read to the end so that the writer is never held up.
+fn tail(mut errors: impl Read) -> String {
+    let mut kept = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match errors.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                if kept.len() > KEPT_ERRORS * 2 {
+                    kept.drain(..kept.len() - KEPT_ERRORS);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    let from = kept.len().saturating_sub(KEPT_ERRORS);
+    String::from_utf8_lossy(kept.get(from..).unwrap_or_default()).trim().to_owned()
+}
+
+fn describe(status: ExitStatus, errors: &str) -> String {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("the program ended with exit status {code}"),
+        (None, Some(signal)) => format!("the program was ended by signal {signal}"),
+        (None, None) => "the program ended in an unknown way".to_owned(),
+    };
+    if errors.is_empty() { how } else { format!("{how}; its error output ends with: {errors}") }
+}

@@ -1,0 +1,187 @@
+//! Sessions as work items in the storage, taken by any number of worker processes: how it scales past one machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Checkouts, RunSession, Runtime, RuntimeError, SessionSpec};
+use crate::agent::Agent;
+use crate::clock::{Clock, SystemClock};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::handoff::Worker;
+use crate::id::{EnvironmentId, SessionId};
+use crate::log;
+use crate::progress::CancelToken;
+use crate::record;
+use crate::storage::{Key, Storage};
+
+/// A queue in a storage. The hub puts sessions in; [`work`](Self::work), in any number of processes on any number of
+/// machines, takes them out. Nothing else is shared.
+#[derive(Clone)]
+pub struct QueueRuntime {
+    storage: Arc<dyn Storage>,
+    name: Key,
+    environments: Vec<Environment>,
+}
+
+/// How a worker goes about it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WorkOptions {
+    /// Longest time between two looks into the queue. Default 1 s.
+    pub poll: Duration,
+    /// When to return: after the session at hand, once this is cancelled.
+    pub stop: CancelToken,
+    /// Return when nothing is left to do, instead of waiting for more.
+    pub when_empty: WhenEmpty,
+}
+
+/// What a worker does when the queue has nothing for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenEmpty {
+    /// Wait for more.
+    #[default]
+    Wait,
+    /// Return.
+    Return,
+}
+
+impl Default for WorkOptions {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(1), stop: CancelToken::new(), when_empty: WhenEmpty::Wait }
+    }
+}
+
+impl QueueRuntime {
+    /// The queue named `name` (a key's component: lower-case letters, digits, `.`, `_`, `-`), for sessions in these
+    /// environments.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a name that is no key.
+    pub fn new(storage: Arc<dyn Storage>, name: &str, environments: Vec<Environment>) -> Result<Self, Error> {
+        let key = if name.contains('/') { None } else { format!("q/{name}").parse().ok() };
+        let name = key.ok_or_else(|| Error::InvalidArgument {
+            argument: "name",
+            why: "is no plain name; use a-z, 0-9, '.', '_' and '-'".to_owned(),
+        })?;
+        Ok(Self { storage, name, environments })
+    }
+
+    /// Takes sessions out of the queue and runs them, one at a time, until told to stop. A session whose worker
+    /// vanished is taken again, from its last checkpoint, once its lease has expired. Returns how many sessions it ran.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the queue cannot be read; trouble with one session is recorded in its run.
+    pub async fn work(
+        &self,
+        worker: &Worker,
+        checkouts: &Checkouts,
+        agent: Arc<dyn Agent>,
+        options: &WorkOptions,
+    ) -> Result<u64, Error> {
+        let mut done = 0;
+        let mut pause = options.poll / 50;
+        while !options.stop.is_cancelled() {
+            let listed = self.storage.list(&self.name, None, 100).await;
+            let listed = listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
+            let mut ran = false;
+            let waiting = !listed.is_empty();
+            for meta in listed {
+                if options.stop.is_cancelled() {
+                    break;
+                }
+                if self.take(&meta.key, worker, checkouts, &agent).await? {
+                    ran = true;
+                    done += 1;
+                }
+            }
+            if ran {
+                pause = options.poll / 50;
+                continue;
+            }
+            if options.when_empty == WhenEmpty::Return && !waiting {
+                break;
+            }
+            SystemClock.sleep(pause).await;
+            pause = (pause * 2).min(options.poll);
+        }
+        Ok(done)
+    }
+
+    /// Runs the session of one item, if it is to be had. True when it was.
+    async fn take(
+        &self,
+        key: &Key,
+        worker: &Worker,
+        checkouts: &Checkouts,
+        agent: &Arc<dyn Agent>,
+    ) -> Result<bool, Error> {
+        let Some(body) = log::get(&*self.storage, key).await? else { return Ok(false) };
+        let spec: SessionSpec = match record::decode("a queued session", &body) {
+            Ok(spec) => spec,
+            // An item of a newer version is for newer workers; a damaged one is for people to look at.
+            Err(_) => return Ok(false),
+        };
+        match worker.is_free(&spec).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            // The run is gone or over: so is the item.
+            Err(Error::NotFound { .. }) => {
+                self.forget(key).await;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        let (preparing, spec_here) = (checkouts.clone(), spec.clone());
+        let place = match blocking::unblock(move || preparing.prepare(&spec_here)).await {
+            Ok(place) => place,
+            Err(error) => {
+                let reason = format!("the environment could not be prepared: {error}");
+                worker.fail_session(&spec, &reason).await?;
+                self.forget(key).await;
+                return Ok(true);
+            }
+        };
+        match worker.run_session(&spec, place, Arc::clone(agent)).await {
+            // Another worker was quicker.
+            Err(Error::Leased { .. }) => Ok(false),
+            Ok(_) => {
+                self.forget(key).await;
+                Ok(true)
+            }
+            // Recorded where it could be; the item stays until the run says that it is over.
+            Err(_) => Ok(true),
+        }
+    }
+
+    async fn forget(&self, key: &Key) {
+        // One that stays is found to be over at the next look.
+        let _ = self.storage.delete(std::slice::from_ref(key)).await;
+    }
+}
+
+#[async_trait]
+impl Runtime for QueueRuntime {
+    async fn environment(&self, id: &EnvironmentId) -> Result<Environment, RuntimeError> {
+        let found = self.environments.iter().find(|environment| environment.id == *id).cloned();
+        found.ok_or_else(|| RuntimeError::not_found(format!("the queue serves no environment {id}")))
+    }
+
+    async fn start(&self, spec: SessionSpec, _: Arc<dyn RunSession>) -> Result<(), RuntimeError> {
+        let failed = |error: Error| RuntimeError::new("the session could not be queued").because(error);
+        let key = self.name.join(&spec.session.to_string());
+        let key = key.map_err(|error| RuntimeError::new("the session has no key").because(error))?;
+        let body = record::encode("a queued session", &spec).map_err(failed)?;
+        log::put_new(&*self.storage, &key, body).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn cancel(&self, session: &SessionId) -> Result<(), RuntimeError> {
+        // The worker that has it reads the run's inbox; one that takes it later finds the run over.
+        let _ = session;
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The life of runs, end to end, on real repositories.
+
+mod stage;
+mod story;
