@@ -329,11 +329,9 @@ impl Handoff {
                 None
             }
             ConversationSource::Messages(messages) => {
-                let head = self.conversations.create_as(id, &request.actor).await?;
-                if head.messages == 0 {
-                    let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
-                    self.conversations.import(&id, forked).await?;
-                }
+                self.conversations.create_as(id, &request.actor).await?;
+                let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
+                self.conversations.import(&id, &forked).await?;
                 None
             }
         };

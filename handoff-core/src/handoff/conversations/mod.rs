@@ -1,6 +1,9 @@
 //! Stored conversations: an append-only log each, forks by reference.
 
+#[cfg(test)]
+mod budget;
 mod entry;
+mod import;
 mod pack;
 mod read;
 #[cfg(test)]
@@ -121,25 +124,6 @@ impl Conversations {
             return Err(Error::InvalidArgument { argument: "messages", why });
         }
         self.write(id, request).await
-    }
-
-    /// Appends any number of messages to a conversation that nobody else writes yet, in steps of bounded size.
-    pub(crate) async fn import(&self, id: &ConversationId, messages: Vec<Message>) -> Result<(), Error> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for message in messages {
-            let size = message.text.len() + message.body.as_ref().map_or(0, |body| body.get().len()) + 256;
-            if bytes + size > 4 << 20 && !batch.is_empty() {
-                self.append(id, AppendRequest::new(std::mem::take(&mut batch))).await?;
-                bytes = 0;
-            }
-            bytes += size;
-            batch.push(message);
-        }
-        if !batch.is_empty() {
-            self.append(id, AppendRequest::new(batch)).await?;
-        }
-        Ok(())
     }
 
     /// Marks that the session with `epoch` has taken over: every writer with a lower one is refused from here on.
@@ -297,6 +281,7 @@ impl Conversations {
             Some(tip) => tip,
             None => self.tip(id).await?,
         };
+        let mut lost = 0;
         loop {
             let known = &tip.entry;
             if known.op == op {
@@ -340,6 +325,15 @@ impl Conversations {
                 return Ok(head);
             }
             tip = tip::step(&log, id, &tip).await?;
+            lost += 1;
+            // One lost number is a race, more are a log that went on without us: then each number is read, since
+            // this very operation may stand among them, but none is tried before the end.
+            while lost > 1
+                && tip.entry.op != op
+                && let Some(next) = tip::next(&log, id, &tip).await?
+            {
+                tip = next;
+            }
         }
     }
 
