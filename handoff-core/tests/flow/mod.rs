@@ -10,6 +10,7 @@ mod life;
 mod multi_repo;
 mod programs;
 mod purity;
+mod storage;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
 #[test]
