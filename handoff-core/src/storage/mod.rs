@@ -63,8 +63,8 @@ pub enum Access {
 /// A body in pieces.
 pub type BodyStream = std::pin::Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-/// Bytes under keys. Implement it for wherever your bytes live; `handoff_core::conformance::storage` checks an
-/// implementation against this contract.
+/// Bytes under keys. Implement it for wherever your bytes live; `handoff_core::conformance::storage::check` (feature
+/// `conformance`) checks an implementation against this contract, [`live_check`] a deployed store.
 ///
 /// # Contract
 /// 1. **`put_new` is atomic and durable.** Of any number of concurrent calls for one key, in any number of
