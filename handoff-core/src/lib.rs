@@ -37,7 +37,8 @@
 //!
 //! # The way through
 //!
-//! - [`Workspace`] names the checkouts that belong together.
+//! - [`Workspace`] names the checkouts that belong together, and files outside of them; [`Workspace::discover`] finds them
+//!   from the paths that an agent wrote.
 //! - [`plan`] lists what would travel, with sizes, before any content is read: for consent.
 //! - [`capture`] takes it. Limits, exclusions, deadline, progress and cancellation are in [`CaptureOptions`].
 //! - [`Snapshot`] is the result: [`entries`](Snapshot::entries), [`omissions`](Snapshot::omissions),
@@ -99,7 +100,9 @@ pub use agent::{
 };
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
 pub use budget::{Budget, Usage};
-pub use capture::{Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, capture, plan};
+pub use capture::{
+    Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan, capture, plan,
+};
 pub use clock::{Clock, SystemClock};
 pub use conversation::{Attachment, ConversationHead, ForkPoint, Message, Role};
 pub use digest::{Digest, Hasher, ParseIdError};
@@ -122,7 +125,7 @@ pub use runtime::{
 };
 pub use snapshot::{Manifest, Snapshot};
 pub use storage::{Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
-pub use workspace::{Workspace, WorkspaceRepo};
+pub use workspace::{LeftOut, LeftOutReason, LooseFile, Touched, Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.
 pub mod docs {

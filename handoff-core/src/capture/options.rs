@@ -18,14 +18,72 @@ pub struct CaptureOptions {
     pub max_entries: u64,
     /// Patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
     pub exclude: Vec<String>,
+    /// Patterns in gitignore syntax of ignored files to carry; everything else that git ignores stays behind. An
+    /// ignored directory that matches is carried whole. Default none.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let app = dir.path().join("app");
+    /// # std::process::Command::new("git").args(["init", "-q"]).arg(&app).status()?;
+    /// use handoff_core::{CaptureOptions, Workspace, capture};
+    ///
+    /// std::fs::write(app.join(".gitignore"), "/local/\n*.log\n")?;
+    /// std::fs::create_dir(app.join("local"))?;
+    /// std::fs::write(app.join("local/settings.toml"), "port = 8080\n")?;
+    /// std::fs::write(app.join("debug.log"), "much\n")?;
+    ///
+    /// let mut options = CaptureOptions::default();
+    /// options.include_ignored = vec!["/local/*.toml".into()];
+    /// options.list_ignored = true;
+    /// let snapshot = capture(&Workspace::new([&app])?, &options)?;
+    /// let repo = &snapshot.manifest().repos[0];
+    /// assert!(repo.entries.iter().any(|entry| entry.path == "local/settings.toml".into() && entry.flags.ignored));
+    /// assert_eq!(repo.omissions[0].path, "debug.log".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub include_ignored: Vec<String>,
+    /// Whether each work tree's `.worktreeinclude` counts like [`include_ignored`](Self::include_ignored): a file of
+    /// patterns in gitignore syntax at its root, by which a project names the ignored files that another checkout
+    /// needs. Default true.
+    pub worktree_include: bool,
+    /// Whether ignored files that are not carried are listed as omissions: an ignored directory as one, files by name
+    /// while they are few. Default false.
+    pub list_ignored: bool,
+    /// Whether directories with nothing in them travel, which git does not know. Default true.
+    pub empty_dirs: bool,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
-    /// Time after which the capture ends with what it has, marked partial. Default none.
+    /// Time after which the capture ends with what it has, marked partial: what it did not come to is listed as
+    /// omitted, by directory where it was not even listed. Checked between paths and inside large files, so it is
+    /// kept to within some milliseconds. Default none.
     pub deadline: Option<Duration>,
+    /// What cancelling leaves. Default nothing.
+    pub on_cancel: OnCancel,
+    /// How long nobody may have written to a file before it is read, and again after, for its content to be taken
+    /// for whole. Only files that were written to in the last moment, twice this long, are looked at again, all
+    /// together and after the window has passed; a capture of others waits for nothing. A program that pauses longer
+    /// than this in the middle of saving a file cannot be told from one that is done. Zero looks only at whether the
+    /// file changes while it is read. Default 50 ms.
+    pub quiet: Duration,
+    /// Times a file that keeps changing is read before it is kept and flagged `unstable`, and a repository that keeps
+    /// changing is captured before it is kept and flagged `workspace_moving`; 0 counts as 1. Default 4.
+    pub attempts: u32,
     /// Content kept in memory before it goes to an unlinked temporary file, in bytes. Default 32 MiB.
     pub spool_memory: u64,
     /// Progress and cancellation.
     pub control: Control,
+}
+
+/// What cancelling a capture leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnCancel {
+    /// Nothing: the call fails with [`Error::Cancelled`](crate::Error::Cancelled). For people who changed their mind.
+    #[default]
+    Fail,
+    /// What was read so far, marked partial, as at a deadline. For a machine that is about to go away: a lid that is
+    /// being closed, a sandbox that is being taken down.
+    Partial,
 }
 
 /// Whether the committed content of changed files travels.
@@ -46,8 +104,15 @@ impl Default for CaptureOptions {
             max_total_bytes: 1 << 30,
             max_entries: 50_000,
             exclude: Vec::new(),
+            include_ignored: Vec::new(),
+            worktree_include: true,
+            list_ignored: false,
+            empty_dirs: true,
             bases: Bases::default(),
             deadline: None,
+            on_cancel: OnCancel::default(),
+            quiet: Duration::from_millis(50),
+            attempts: 4,
             spool_memory: 32 << 20,
             control: Control::default(),
         }
@@ -60,6 +125,10 @@ impl Default for CaptureOptions {
 pub struct CapturePlan {
     /// One per repository, in order of name.
     pub repos: Vec<RepoPlan>,
+    /// Files outside any repository, in order of their logical names.
+    pub loose_files: Vec<PlannedFile>,
+    /// Files outside any repository that would be left out.
+    pub loose_omissions: Vec<Omission>,
 }
 
 /// One repository of a [`CapturePlan`].
@@ -92,8 +161,12 @@ pub struct PlannedFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlannedChange {
-    /// New to git.
+    /// New to git, or outside any repository.
     Untracked,
+    /// Ignored by git, and asked for.
+    Ignored,
+    /// A directory with nothing in it.
+    EmptyDirectory,
     /// Tracked and different, staged or not.
     Modified,
     /// Tracked and gone.

@@ -1,14 +1,15 @@
 //! What a capture of one repository would carry, from stat data alone.
 
 use std::path::Path;
-use std::time::Instant;
 
+use super::pass::not_read;
 use super::read::omission;
 use super::scan::{Candidate, Disk, candidates};
 use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
+use crate::progress::Until;
 use crate::rooted::errno_name;
 use crate::snapshot::{Omission, OmissionReason};
 
@@ -17,15 +18,28 @@ use crate::snapshot::{Omission, OmissionReason};
 pub(super) fn repository(
     root: &Path,
     options: &CaptureOptions,
-    deadline: Option<Instant>,
+    until: &Until,
     patterns: Option<&Patterns>,
     bytes: &mut u64,
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
     let index = repo.index()?;
-    let mut found = candidates(&repo, &index, &ScanOptions { control: &options.control, deadline })?;
+    let include = repo.include(&options.include_ignored, options.worktree_include);
+    let scan = ScanOptions {
+        control: &options.control,
+        until,
+        include: Some(&include),
+        list_ignored: options.list_ignored,
+    };
+    let mut found = candidates(&repo, &index, &scan, options)?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
+        // The walk was cut short, which stays so.
+        let unread = until.reached().filter(|_| matches!(candidate.disk, Disk::Unread));
+        if let Some(why) = unread {
+            plan.omissions.push(omission(candidate, not_read(&why), None, None));
+            continue;
+        }
         match left_out(candidate, options, patterns, *bytes) {
             Some(omission) => plan.omissions.push(omission),
             None => {
@@ -36,6 +50,7 @@ pub(super) fn repository(
         }
     }
     plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
+    plan.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))
 }
@@ -74,9 +89,11 @@ fn planned(candidate: &Candidate) -> Option<PlannedFile> {
         {
             return None;
         }
-        Disk::Absent | Disk::Dir if tracked => PlannedChange::Deleted,
+        Disk::Absent | Disk::Dir | Disk::EmptyDir if tracked => PlannedChange::Deleted,
         _ if tracked => PlannedChange::Modified,
         Disk::Absent | Disk::Dir => return None,
+        Disk::EmptyDir => PlannedChange::EmptyDirectory,
+        _ if candidate.ignored => PlannedChange::Ignored,
         _ => PlannedChange::Untracked,
     };
     Some(PlannedFile { path: candidate.path.clone(), change, bytes: candidate.bytes() })

@@ -51,6 +51,10 @@ impl Snapshot {
             }
             // Of the others everything is new.
         }
+        manifest.loose_files.retain(|entry| {
+            let before = base.manifest().loose_files.iter().find(|before| before.path == entry.path);
+            before.is_none_or(|before| !same(before.worktree.as_ref(), entry.worktree.as_ref()))
+        });
         for blob in manifest.contents()?.keys() {
             weave.copy(blob)?;
         }

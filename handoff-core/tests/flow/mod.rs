@@ -4,12 +4,18 @@ mod against_git;
 mod bad_input;
 mod conflicts;
 mod diverged;
+mod drift;
+mod failures;
 mod hostile;
+mod identity;
 mod kill;
 mod life;
+mod moving;
 mod multi_repo;
 mod programs;
 mod purity;
+mod reach;
+mod state_table;
 mod storage;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
