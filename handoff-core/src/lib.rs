@@ -64,6 +64,8 @@ mod apply;
 mod budget;
 mod capture;
 mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod conversation;
 mod digest;
 mod environment;
@@ -71,6 +73,7 @@ mod error;
 mod git;
 mod handoff;
 mod id;
+mod join;
 mod lease;
 mod log;
 mod names;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Error;
-use crate::storage::{Key, PutNew, Storage, StorageError};
+use crate::storage::{Key, Meta, PutNew, Storage, StorageError};
 
 /// Tries of one request before its failure is the caller's.
 const TRIES: u32 = 5;
@@ -52,15 +52,17 @@ impl Log {
         let name = format!("{seq:0digits$}");
         // A number with more digits than the others would sort among them, so the log is full before that.
         if name.len() > digits {
-            return Err(Error::Limit {
-                what: format!("number in the log {}", self.prefix),
-                limit: 10u64.saturating_pow(digits as u32) - 1,
-                found: seq,
-            });
+            let what = format!("number in the log {}", self.prefix);
+            return Err(Error::Limit { what, limit: self.last(), found: seq });
         }
         self.prefix
             .join(&name)
             .map_err(|error| Error::format(format!("the log {}", self.prefix), error.to_string()))
+    }
+
+    /// The highest number that a key of this log can have.
+    fn last(&self) -> u64 {
+        10u64.saturating_pow(self.digits as u32) - 1
     }
 
     /// The last number there is, looking first at `hint`; `None` for an empty log. Doubling steps, then
@@ -73,8 +75,8 @@ impl Log {
     pub(crate) async fn head_body(&self, hint: Option<u64>) -> Result<Option<(u64, Bytes)>, Error> {
         // A hint is never trusted: where it points to nothing, the search begins at the beginning.
         let mut known = match hint {
-            Some(hint) => self.get(hint).await?.map(|body| (hint, body)),
-            None => None,
+            Some(hint) if hint <= self.last() => self.get(hint).await?.map(|body| (hint, body)),
+            _ => None,
         };
         if known.is_none() {
             known = self.get(0).await?.map(|body| (0, body));
@@ -85,7 +87,7 @@ impl Log {
 
     /// The last number after `known`, which is there, with its body; `None` when `known` is the last.
     pub(crate) async fn head_from(&self, known: u64) -> Result<Option<(u64, Bytes)>, Error> {
-        match self.get(known + 1).await? {
+        match self.probe(known + 1).await? {
             Some(body) => Ok(Some(self.search((known + 1, body)).await?)),
             None => Ok(None),
         }
@@ -95,7 +97,7 @@ impl Log {
         let mut step = 1;
         let mut absent = loop {
             let probe = known.0.saturating_add(step);
-            match self.get(probe).await? {
+            match self.probe(probe).await? {
                 Some(body) => known = (probe, body),
                 None => break probe,
             }
@@ -103,12 +105,17 @@ impl Log {
         };
         while absent - known.0 > 1 {
             let middle = known.0 + (absent - known.0) / 2;
-            match self.get(middle).await? {
+            match self.probe(middle).await? {
                 Some(body) => known = (middle, body),
                 None => absent = middle,
             }
         }
         Ok(known)
+    }
+
+    /// As [`get`](Self::get); nothing is where a full log has no number any more.
+    async fn probe(&self, seq: u64) -> Result<Option<Bytes>, Error> {
+        if seq > self.last() { Ok(None) } else { self.get(seq).await }
     }
 
     /// The body of number `seq`.
@@ -143,6 +150,22 @@ async fn read(storage: &dyn Storage, key: &Key, range: Option<Range<u64>>) -> Re
         match storage.get(key, range.clone()).await {
             Ok(body) => return Ok(body),
             Err(error) => again(&mut tries, error, || format!("reading {key}")).await?,
+        }
+    }
+}
+
+/// Objects below `prefix`, sorted; passing trouble is tried again.
+pub(crate) async fn list(
+    storage: &dyn Storage,
+    prefix: &Key,
+    after: Option<&Key>,
+    limit: usize,
+) -> Result<Vec<Meta>, Error> {
+    let mut tries = 0;
+    loop {
+        match storage.list(prefix, after, limit).await {
+            Ok(listed) => return Ok(listed),
+            Err(error) => again(&mut tries, error, || format!("listing {prefix}")).await?,
         }
     }
 }
@@ -231,5 +254,18 @@ mod tests {
         let log = Log::new(Arc::new(storage), "t/l".parse().unwrap(), 2);
         assert!(block_on(log.put(100, Bytes::new())).is_err());
         assert!(block_on(log.put(99, Bytes::new())).unwrap().won());
+    }
+
+    #[test]
+    fn a_full_log_has_a_head_and_a_hint_beyond_it_is_not_believed() {
+        let storage = MemoryStorage::new();
+        let log = Log::new(Arc::new(storage), "t/l".parse().unwrap(), 1);
+        for seq in 0..10 {
+            assert!(block_on(log.put(seq, Bytes::from(format!("{seq}")))).unwrap().won());
+            for hint in [None, Some(9), Some(10), Some(u64::MAX)] {
+                assert_eq!(block_on(log.head(hint)).unwrap(), Some(seq), "from {hint:?}");
+            }
+        }
+        assert!(block_on(log.head_from(9)).unwrap().is_none());
     }
 }

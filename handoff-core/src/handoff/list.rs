@@ -52,10 +52,9 @@ impl Handoff {
             (None, None) => Scope::Actor(request.actor.clone()),
         };
         let limit = request.limit.clamp(1, 1_000);
-        let marks = self.runs.index(&scope, request.after.as_deref(), limit).await?;
-        let next = if marks.len() == limit { marks.last().map(|(mark, _)| mark.clone()) } else { None };
-        let mut runs = Vec::with_capacity(marks.len());
-        for (_, id) in marks {
+        let (ids, next) = self.runs.index(&scope, request.after.as_deref(), limit).await?;
+        let mut runs = Vec::with_capacity(ids.len());
+        for id in ids {
             match self.run(&id, &request.actor).await {
                 Ok(run) => runs.push(run),
                 // Not for this actor, or a mark of a run whose record was never written.

@@ -305,12 +305,19 @@ impl Handoff {
 
     async fn live_children(&self, run: &Run) -> Result<Vec<RunId>, Error> {
         let mut live = Vec::new();
-        for (_, child) in self.runs.index(&Scope::Parent(run.id), None, 1_000).await? {
-            if !self.runs.load(&child).await?.state.is_terminal() {
-                live.push(child);
+        let mut after = None;
+        loop {
+            let (children, next) = self.runs.index(&Scope::Parent(run.id), after.as_deref(), 1_000).await?;
+            for child in children {
+                if !self.runs.load(&child).await?.state.is_terminal() {
+                    live.push(child);
+                }
             }
+            if next.is_none() {
+                return Ok(live);
+            }
+            after = next;
         }
-        Ok(live)
     }
 
     /// Adds a queued session, if the run still stands as it was judged.

@@ -174,13 +174,13 @@ impl Runs {
         }
     }
 
-    /// Runs in an index, newest first, after the mark `after`; each with its mark.
+    /// Runs in an index, newest first, after the mark `after`; and the mark to go on after, unless it was the end.
     pub(crate) async fn index(
         &self,
         scope: &Scope,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<(String, RunId)>, Error> {
+    ) -> Result<(Vec<RunId>, Option<String>), Error> {
         let prefix = scope.key()?;
         let after = match after {
             None => None,
@@ -189,13 +189,14 @@ impl Runs {
                 why: "is not what an earlier page gave as `next`; pass that, or nothing".to_owned(),
             })?),
         };
-        let listed = self.storage.list(&prefix, after.as_ref(), limit).await;
-        let listed = listed.map_err(|error| Error::storage(format!("listing {prefix}"), error))?;
+        let listed = log::list(&*self.storage, &prefix, after.as_ref(), limit).await?;
         let mark = |meta: &crate::storage::Meta| {
-            let mark = meta.key.as_str().strip_prefix(prefix.as_str())?.strip_prefix('/')?;
-            Some((mark.to_owned(), mark.rsplit_once('-')?.1.parse().ok()?))
+            Some(meta.key.as_str().strip_prefix(prefix.as_str())?.strip_prefix('/')?.to_owned())
         };
-        Ok(listed.iter().filter_map(mark).collect())
+        // Of what was listed, not of what is a mark: something else in the index must not end it early.
+        let next = listed.last().filter(|_| listed.len() >= limit).and_then(mark);
+        let run = |meta| mark(meta)?.rsplit_once('-')?.1.parse().ok();
+        Ok((listed.iter().filter_map(run).collect(), next))
     }
 
     /// Claims an idempotency key: the first call stores `proposal` and returns it, every later one returns what the

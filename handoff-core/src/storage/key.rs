@@ -35,18 +35,20 @@ impl Key {
     }
 }
 
+/// Whether `part` may stand between two slashes of a key.
+pub(super) fn is_component(part: &str) -> bool {
+    (1..=128).contains(&part.len())
+        && !part.starts_with('.')
+        && part
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+}
+
 impl FromStr for Key {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let component = |part: &str| {
-            (1..=128).contains(&part.len())
-                && !part.starts_with('.')
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
-        };
-        if text.len() <= 512 && text.split('/').all(component) {
+        if text.len() <= 512 && text.split('/').all(is_component) {
             Ok(Self(text.into()))
         } else {
             Err(ParseIdError::new(text, "a storage key (components of a-z, 0-9, '.', '_' and '-')"))

@@ -4,7 +4,10 @@
 //! step (a message, a fork, a run's state, a lease) is a new object with the next number; what is overwritten is
 //! a hint and never trusted.
 
+mod dir;
 mod key;
+mod live;
+mod marker;
 mod memory;
 
 use std::ops::Range;
@@ -14,7 +17,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_lite::Stream;
 
+pub use dir::{DirOptions, DirStorage};
 pub use key::Key;
+pub use live::live_check;
 pub use memory::MemoryStorage;
 
 /// What [`Storage::put_new`] found.
@@ -58,8 +63,8 @@ pub enum Access {
 /// A body in pieces.
 pub type BodyStream = std::pin::Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
-/// Bytes under keys. Implement it for wherever your bytes live; `handoff_core::conformance::storage` checks an
-/// implementation against this contract.
+/// Bytes under keys. Implement it for wherever your bytes live; `handoff_core::conformance::storage::check` (feature
+/// `conformance`) checks an implementation against this contract, [`live_check`] a deployed store.
 ///
 /// # Contract
 /// 1. **`put_new` is atomic and durable.** Of any number of concurrent calls for one key, in any number of
@@ -69,12 +74,15 @@ pub type BodyStream = std::pin::Pin<Box<dyn Stream<Item = std::io::Result<Bytes>
 /// 3. **`list` is sorted** by key as bytes, starts after `after`, has at most `limit` items, and every object that
 ///    was there throughout is in it. A shorter list than `limit` is the end.
 /// 4. **`get` never returns a part** of what was written, except the `range` asked for, cut at the end of the body;
-///    a range beyond the end is empty.
+///    a range beyond the end is empty, and so is one that ends before it starts.
 /// 5. **`put` replaces whole bodies**: a concurrent `get` sees the old or the new one.
 /// 6. **`put_stream`** stores all of the stream or nothing; an error in the stream stores nothing.
 /// 7. **`delete` of what is absent is fine.**
 /// 8. Every method may be called from any thread, in any number at once, and may be dropped before it is done; a
 ///    dropped write happened or not, as a whole.
+///
+/// A storage may refuse an object whose key is another object's with a `/` and more behind it, as file systems must;
+/// nothing here makes such keys. What `put_stream` stored is as durable as what `put_new` created.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// Creates an object that must not exist. Atomic, and durable on return.

@@ -16,6 +16,7 @@ mod programs;
 mod purity;
 mod reach;
 mod state_table;
+mod storage;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
 #[test]

@@ -1,6 +1,9 @@
 //! Stored conversations: an append-only log each, forks by reference.
 
+#[cfg(test)]
+mod budget;
 mod entry;
+mod import;
 mod pack;
 mod read;
 #[cfg(test)]
@@ -121,35 +124,6 @@ impl Conversations {
             return Err(Error::InvalidArgument { argument: "messages", why });
         }
         self.write(id, request).await
-    }
-
-    /// Makes a conversation that nothing else writes yet consist of `messages`, in steps of bounded size. Goes on
-    /// where an earlier call broke off.
-    pub(crate) async fn import(&self, id: &ConversationId, messages: &[Message]) -> Result<(), Error> {
-        let size = |message: &Message| {
-            message.text.len() + message.body.as_ref().map_or(0, |body| body.get().len()) + 256
-        };
-        let mut there = self.head(id).await?.messages;
-        loop {
-            let rest = messages.get(usize::try_from(there).unwrap_or(usize::MAX)..).unwrap_or_default();
-            let mut bytes = 0;
-            let fits = |message: &&Message| {
-                bytes += size(message);
-                bytes <= 4 << 20
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let batch: Vec<_> = rest.iter().take(count).cloned().collect();
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let request = AppendRequest { expect: Some(there), ..AppendRequest::new(batch) };
-            there = match self.append(id, request).await {
-                Ok(head) => head.messages,
-                // The same call at the same time elsewhere.
-                Err(Error::InvalidArgument { argument: "expect", .. }) => self.head(id).await?.messages,
-                Err(error) => return Err(error),
-            };
-        }
     }
 
     /// Marks that the session with `epoch` has taken over: every writer with a lower one is refused from here on.
@@ -307,6 +281,7 @@ impl Conversations {
             Some(tip) => tip,
             None => self.tip(id).await?,
         };
+        let mut lost = 0;
         loop {
             let known = &tip.entry;
             if known.op == op {
@@ -350,6 +325,15 @@ impl Conversations {
                 return Ok(head);
             }
             tip = tip::step(&log, id, &tip).await?;
+            lost += 1;
+            // One lost number is a race, more are a log that went on without us: then each number is read, since
+            // this very operation may stand among them, but none is tried before the end.
+            while lost > 1
+                && tip.entry.op != op
+                && let Some(next) = tip::next(&log, id, &tip).await?
+            {
+                tip = next;
+            }
         }
     }
 

@@ -7,11 +7,15 @@ use super::entry::Entry;
 use super::tip::{decode, log, pack_key};
 use crate::error::Error;
 use crate::id::ConversationId;
+use crate::join;
 use crate::log;
 use crate::record;
 
 /// Entries of one pack. Bounds are fixed, so that two packers write the same object.
 pub(super) const BLOCK: u64 = 256;
+
+/// Entries read at once while packing: somebody waits for the append that fills a block.
+const READS: usize = 16;
 
 impl Conversations {
     /// Packs the entries from `from`, a multiple of [`BLOCK`], on. A block too large for one record stays unpacked.
@@ -19,13 +23,16 @@ impl Conversations {
         let log = log(&self.storage, id)?;
         let mut entries = Vec::new();
         let mut bytes = 0;
-        for seq in from..from + BLOCK {
-            let body = log.get(seq).await?.ok_or_else(|| Error::not_found(format!("entry {seq}")))?;
-            bytes += body.len() as u64;
-            if bytes > record::MAX_RECORD / 2 {
-                return Ok(());
+        for some in (from..from + BLOCK).step_by(READS) {
+            let bodies = join::all((some..some + READS as u64).map(|seq| log.get(seq))).await;
+            for (seq, body) in (some..).zip(bodies) {
+                let body = body?.ok_or_else(|| Error::not_found(format!("entry {seq}")))?;
+                bytes += body.len() as u64;
+                if bytes > record::MAX_RECORD / 2 {
+                    return Ok(());
+                }
+                entries.push(decode(id, seq, &body)?);
             }
-            entries.push(decode(id, seq, &body)?);
         }
         let body = record::encode(&format!("pack {from} of conversation {id}"), &entries)?;
         log::put_new(&*self.storage, &pack_key(id, from)?, body).await?;

@@ -16,8 +16,9 @@ const STRIDE: u64 = 256;
 /// Entries at hand while reading forwards.
 #[derive(Default)]
 struct Window {
-    /// The number of the first.
-    from: u64,
+    /// The number of the first; absent before the first look.
+    from: Option<u64>,
+    /// None where the block has no pack, which is remembered too.
     entries: Option<Arc<[Entry]>>,
 }
 
@@ -98,10 +99,10 @@ impl Conversations {
     ) -> Result<Entry, Error> {
         let block = seq - seq % BLOCK;
         let whole = block + BLOCK - 1 <= last;
-        if whole && (window.entries.is_none() || window.from != block) {
-            *window = Window { from: block, entries: self.packed(id, seq).await? };
+        if whole && window.from != Some(block) {
+            *window = Window { from: Some(block), entries: self.packed(id, seq).await? };
         }
-        let packed = window.entries.as_ref().filter(|_| window.from == block);
+        let packed = window.entries.as_ref().filter(|_| window.from == Some(block));
         match packed.and_then(|entries| entries.get((seq - block) as usize)) {
             Some(entry) => Ok(entry.clone()),
             None => self.single(id, seq).await,
@@ -115,18 +116,27 @@ impl Conversations {
         decode(id, seq, &body)
     }
 
-    /// The entry of `id`'s own log, at or before `last`, that holds message `index`: by bisection.
+    /// The entry of `id`'s own log, at or before `last`, that holds message `index`: in steps back from the end,
+    /// since most want what was said last and fences may follow it, then by bisection.
     pub(super) async fn entry_with(
         &self,
         id: &ConversationId,
         last: u64,
         index: u64,
     ) -> Result<(u64, Entry), Error> {
-        let entry = self.single(id, last).await?;
-        if entry.first <= index {
-            return if index < entry.end() { Ok((last, entry)) } else { self.before(id, last, index).await };
+        let (mut low, mut high) = (0, last + 1);
+        for back in [0, 1, 2, 4, 8] {
+            let Some(seq) = last.checked_sub(back) else { break };
+            let entry = self.single(id, seq).await?;
+            if entry.first <= index && index < entry.end() {
+                return Ok((seq, entry));
+            }
+            if entry.end() <= index {
+                low = seq + 1;
+                break;
+            }
+            high = seq;
         }
-        let (mut low, mut high) = (0, last);
         while low < high {
             let middle = low + (high - low) / 2;
             let entry = self.single(id, middle).await?;
@@ -134,20 +144,6 @@ impl Conversations {
                 return Ok((middle, entry));
             }
             if entry.end() <= index { low = middle + 1 } else { high = middle }
-        }
-        Err(Error::not_found(format!("message number {index} of conversation {id}")))
-    }
-
-    /// The last entry with messages may be followed by fences.
-    async fn before(&self, id: &ConversationId, last: u64, index: u64) -> Result<(u64, Entry), Error> {
-        for seq in (0..last).rev() {
-            let entry = self.single(id, seq).await?;
-            if index < entry.end() && entry.first <= index {
-                return Ok((seq, entry));
-            }
-            if !entry.messages.is_empty() {
-                break;
-            }
         }
         Err(Error::not_found(format!("message number {index} of conversation {id}")))
     }

@@ -229,6 +229,46 @@ fn a_body_is_kept_byte_for_byte() {
     assert_eq!(block_on(stranger.messages(&id, 0, 1)).unwrap()[0].body.as_ref().unwrap().get(), body);
 }
 
+#[test]
+fn an_import_goes_on_where_it_was_interrupted() {
+    let messages: Vec<_> = (0..40)
+        .map(|number| {
+            let mut message = Message::user(number.to_string());
+            // Most of a message's weight may be outside its text.
+            message.tool_results = vec![ToolResult::new("a", "x".repeat(900_000), ToolStatus::Done)];
+            message
+        })
+        .collect();
+    let (storage, conversations) = fresh();
+    let id = block_on(conversations.create(&ana())).unwrap().id;
+    // As far as a process got that was killed after a step.
+    block_on(conversations.append(&id, AppendRequest::new(messages[..7].to_vec()))).unwrap();
+    let threads = (0..3).map(|_| {
+        let (storage, messages) = (storage.clone(), messages.clone());
+        std::thread::spawn(move || {
+            block_on(Conversations::new(Arc::new(storage)).import(&id, &messages)).unwrap();
+        })
+    });
+    threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(texts(&conversations, &id), (0..40).map(|number| number.to_string()).collect::<Vec<_>>());
+    block_on(conversations.import(&id, &messages)).unwrap();
+    assert_eq!(block_on(conversations.head(&id)).unwrap().messages, 40);
+}
+
+#[test]
+fn a_fork_of_what_ends_in_fences_shares_all() {
+    let (_, conversations) = fresh();
+    let id = block_on(conversations.create(&ana())).unwrap().id;
+    say(&conversations, &id, &["one", "two"]);
+    for epoch in 1..30 {
+        block_on(conversations.fence(&id, epoch, OpId::new())).unwrap();
+        for at in [ForkPoint::Head, ForkPoint::Count(1)] {
+            let fork = block_on(conversations.fork(&id, &at, &ana())).unwrap();
+            assert_eq!(texts(&conversations, &fork.id), ["one", "two"][..fork.messages as usize]);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     /// Whatever is appended and forked, in whatever order, a conversation is what was said in it.

@@ -16,6 +16,9 @@ use crate::log::{self, Log};
 use crate::record;
 use crate::storage::{Key, Storage};
 
+/// Numbers that a hint may be behind before a reader mends it.
+const FAR: u64 = 8;
+
 /// Heads remembered per process. What is forgotten is found again.
 const REMEMBERED: usize = 1024;
 
@@ -104,13 +107,18 @@ pub(super) fn decode(id: &ConversationId, seq: u64, body: &[u8]) -> Result<Entry
 
 /// The entry after `tip`, which must be there.
 pub(super) async fn step(log: &Log, id: &ConversationId, tip: &Tip) -> Result<Tip, Error> {
+    next(log, id, tip).await?.ok_or_else(|| Error::Corrupt { what: name(id, tip.seq + 1) })
+}
+
+/// The entry after `tip`, if there is one.
+pub(super) async fn next(log: &Log, id: &ConversationId, tip: &Tip) -> Result<Option<Tip>, Error> {
     let seq = tip.seq + 1;
-    let body = log.get(seq).await?.ok_or_else(|| Error::Corrupt { what: name(id, seq) })?;
+    let Some(body) = log.get(seq).await? else { return Ok(None) };
     let entry = decode(id, seq, &body)?;
     if entry.prev != Some(tip.digest) || entry.first != tip.entry.end() {
         return Err(Error::Corrupt { what: name(id, seq) });
     }
-    Ok(Tip::new(seq, &body, entry))
+    Ok(Some(Tip::new(seq, &body, entry)))
 }
 
 /// The end of the log, when `tip` was it once.
@@ -129,23 +137,36 @@ impl Conversations {
                 let hint = log::get(&*self.storage, &key(id, "hint")?).await?;
                 // A hint that cannot be read is no hint.
                 let hint = hint.and_then(|body| record::decode::<Hint>("a hint", &body).ok());
-                let found = log.head_body(hint.map(|hint| hint.head)).await?;
+                let hinted = hint.map(|hint| hint.head);
+                let found = log.head_body(hinted).await?;
                 let (seq, body) = found.ok_or_else(|| Error::not_found(format!("conversation {id}")))?;
-                Tip::new(seq, &body, decode(id, seq, &body)?)
+                let tip = Tip::new(seq, &body, decode(id, seq, &body)?);
+                if seq > hinted.unwrap_or(0).saturating_add(FAR) {
+                    // Written at most once a second, it may lack all that was said in the last one. The next
+                    // stranger shall not search as long.
+                    self.tips.keep(*id, tip.clone());
+                    self.hint(id, seq).await;
+                }
+                tip
             }
         };
         self.tips.keep(*id, tip.clone());
         Ok(tip)
     }
 
-    /// Housekeeping that may fail without harm: the hint, and packing a block that is full.
-    pub(super) async fn after_append(&self, id: &ConversationId, seq: u64) {
+    /// Writes the hint, if it is due. May fail without harm.
+    async fn hint(&self, id: &ConversationId, seq: u64) {
         if self.tips.hint_is_due(id)
             && let Ok(body) = record::encode("a hint", &Hint { head: seq })
             && let Ok(key) = key(id, "hint")
         {
             let _ = self.storage.put(&key, body).await;
         }
+    }
+
+    /// Housekeeping that may fail without harm: the hint, and packing a block that is full.
+    pub(super) async fn after_append(&self, id: &ConversationId, seq: u64) {
+        self.hint(id, seq).await;
         if (seq + 1).is_multiple_of(super::pack::BLOCK) {
             let _ = self.pack(id, seq + 1 - super::pack::BLOCK).await;
         }

@@ -1,0 +1,50 @@
+//! Waiting for several futures at once.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+enum Slot<F: Future> {
+    Waiting(Pin<Box<F>>),
+    Done(Option<F::Output>),
+}
+
+/// The results of `futures`, which run side by side, in their order. For few futures: each wake-up polls all.
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut slots: Vec<_> = futures.into_iter().map(|future| Slot::Waiting(Box::pin(future))).collect();
+    poll_fn(|cx| {
+        let mut waiting = false;
+        for slot in &mut slots {
+            if let Slot::Waiting(future) = slot {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(output) => *slot = Slot::Done(Some(output)),
+                    Poll::Pending => waiting = true,
+                }
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    let output = |slot| match slot {
+        Slot::Done(output) => output,
+        Slot::Waiting(_) => None,
+    };
+    slots.into_iter().filter_map(output).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::{block_on, yield_now};
+
+    #[test]
+    fn results_come_in_order_whoever_is_first() {
+        let futures = (0..5).map(|number| async move {
+            for _ in number..5 {
+                yield_now().await;
+            }
+            number
+        });
+        assert_eq!(block_on(super::all(futures)), [0, 1, 2, 3, 4]);
+        assert!(block_on(super::all(Vec::<std::future::Ready<()>>::new())).is_empty());
+    }
+}
