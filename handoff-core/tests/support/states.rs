@@ -89,6 +89,10 @@ pub const LINKS: &[&[u8]] =
 /// Numbers of contents with a use of their own.
 const IGNORE_RULES: [Content; 5] = [20, 21, 22, 23, 24];
 const LINE_FEED_TEXTS: [Content; 6] = [0, 1, 2, 7, 8, 9];
+const IDENT_TEXTS: [Content; 4] = [25, 26, 1, 7];
+/// What the base commit says of line endings, encodings and filters. No program is set for the filter.
+pub const ATTRIBUTES: &str = "*.crlf text eol=crlf\n*.u16 text working-tree-encoding=UTF-16LE\n*.id text ident\n\
+                          *.lfs filter=lfs diff=lfs merge=lfs -text\n";
 pub const CONTENTS: usize = 20;
 
 /// A repository at its base commit and all that is needed to make checkouts in some state.
@@ -134,7 +138,7 @@ impl Template {
             head: BTreeMap::new(),
             commit: None,
         };
-        source.write(".gitattributes", "*.crlf text eol=crlf\n");
+        source.write(".gitattributes", ATTRIBUTES);
         if unborn {
             // No commit could hold the attributes.
             fs::rename(source.at(".gitattributes"), source.git_dir().join("info-attributes")).unwrap();
@@ -162,6 +166,9 @@ impl Template {
 
     fn bytes(&self, path: &[u8], content: Content) -> Vec<u8> {
         let stored = &self.pool[content];
+        if path.ends_with(b".u16") {
+            return stored.iter().flat_map(|byte| [*byte, 0]).collect();
+        }
         if !path.ends_with(b".crlf") {
             return stored.clone();
         }
@@ -193,9 +200,11 @@ impl Template {
             Item::Link(target) => target,
         };
         let executable = matches!(item, Item::File { executable: true, .. });
-        if path == b".gitignore" {
+        if path.ends_with(b".id") && !matches!(item, Item::Link(_)) {
+            Item::File { content: IDENT_TEXTS[content % IDENT_TEXTS.len()], executable }
+        } else if path.ends_with(b".gitignore") {
             Item::File { content: IGNORE_RULES[content % IGNORE_RULES.len()], executable }
-        } else if path.ends_with(b".crlf") && !matches!(item, Item::Link(_)) {
+        } else if (path.ends_with(b".crlf") || path.ends_with(b".u16")) && !matches!(item, Item::Link(_)) {
             Item::File { content: LINE_FEED_TEXTS[content % LINE_FEED_TEXTS.len()], executable }
         } else {
             item
@@ -214,18 +223,25 @@ impl Template {
 
     /// A checkout in the state that `story` tells of.
     pub fn realise(&self, story: &Story, directory: &Path) -> Repo {
-        let model = self.model(story);
         let repo = self.checkout(directory, false);
-        self.write_index(&repo, &model);
+        self.change(&repo, story);
+        repo
+    }
+
+    /// Does to `repo`, a checkout of the base commit in whatever form, what `story` tells of.
+    pub fn change(&self, repo: &Repo, story: &Story) {
+        let model = self.model(story);
+        self.write_index(repo, &model);
         let past = SystemTime::now() - Duration::from_secs(3600);
         let unchanged = |path: &Vec<u8>| model.disk.get(path) == self.head.get(path);
         for path in self.head.keys().filter(|path| !unchanged(path)) {
-            repo.remove(path);
+            // A sparse checkout does not have all of them.
+            let _ = fs::remove_file(repo.at(path));
             let mut parent = repo.at(path);
             while parent.pop() && parent != repo.root && fs::remove_dir(&parent).is_ok() {}
         }
         for (path, item) in model.disk.iter().filter(|(path, _)| !unchanged(path)) {
-            self.put(&repo, path, *item);
+            self.put(repo, path, *item);
             if !story.racy && matches!(item, Item::File { .. }) {
                 fs::File::options().read(true).open(repo.at(path)).unwrap().set_modified(past).unwrap();
             }
@@ -248,7 +264,6 @@ impl Template {
         if story.refreshed {
             repo.refresh();
         }
-        repo
     }
 
     fn write_index(&self, repo: &Repo, model: &Model) {
