@@ -10,6 +10,7 @@ mod fail;
 mod incoming;
 mod journal;
 mod merge;
+mod nested;
 mod plan;
 mod planner;
 mod rename;
@@ -180,8 +181,8 @@ pub fn preview(
 /// ```
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
-    let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
-    let undone = undo::undo(roots, id, control)?;
+    let roots: Vec<_> = workspace.repos().iter().map(|repo| repo.root.clone()).collect();
+    let undone = undo::undo(&roots, id, control)?;
     let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
     Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, snapshot, true))
 }

@@ -2,10 +2,11 @@
 //! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::fail;
 use super::journal::{Access, Home, Journal, Op, Opened, Record, sweep};
+use super::nested::nested;
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};
@@ -286,22 +287,28 @@ pub(super) struct Undone {
     pub snapshot: Option<SnapshotId>,
 }
 
-/// Finds the records of `id` below `roots` and puts back what they say.
-pub(super) fn undo<'p>(
-    roots: impl Iterator<Item = &'p Path>,
-    id: &ApplyId,
-    control: &Control,
-) -> Result<Undone, Error> {
+/// Finds the records of `id` at `roots` and in the repositories inside them, and puts back what they say.
+pub(super) fn undo(roots: &[PathBuf], id: &ApplyId, control: &Control) -> Result<Undone, Error> {
     // As for an apply, all locks first.
     let mut places = Vec::new();
-    for path in roots {
-        let repo = Repo::open_at(path)?;
+    let inner = nested(roots, control);
+    for (path, named) in roots.iter().map(|path| (path, true)).chain(inner.iter().map(|path| (path, false))) {
+        let repo = match Repo::open_at(path) {
+            // Nothing was ever applied in what is no repository to us.
+            Err(_) if !named => continue,
+            opened => opened?,
+        };
         let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
         let home = match Home::open(&repo, Access::Existing)? {
             Opened::Ready(home) => home,
             Opened::Absent => continue,
+            Opened::Unwritable(_) if !named => continue,
             Opened::Unwritable(why) => return Err(Error::io("locking", path, why)),
         };
+        // Whatever else was done in a repository that nobody named is no business of this undo.
+        if !named && !home.applies()?.contains(id) {
+            continue;
+        }
         places.push((repo, root, home));
     }
     let mut out = Undone { repos: Vec::new(), snapshot: None };

@@ -60,8 +60,8 @@ pub fn cases(of_2000: u32) -> u32 {
     (u64::from(all) * u64::from(of_2000)).div_ceil(2000) as u32
 }
 
-/// The seed, mixed with the test's own number so that no two tests draw the same.
-fn seed(test: u8) -> [u8; 32] {
+/// The seed that was asked for, or the usual one.
+pub fn number() -> u64 {
     let number: u64 = match std::env::var("HANDOFF_SEED").as_deref() {
         Err(_) => 20_251_120,
         Ok("random") => {
@@ -70,8 +70,13 @@ fn seed(test: u8) -> [u8; 32] {
         Ok(text) => text.parse().expect("HANDOFF_SEED is a number or `random`"),
     };
     eprintln!("HANDOFF_SEED={number}");
+    number
+}
+
+/// The seed, mixed with the test's own number so that no two tests draw the same.
+fn seed(test: u8) -> [u8; 32] {
     let mut seed = [test; 32];
-    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed[..8].copy_from_slice(&number().to_le_bytes());
     seed
 }
 

@@ -3,8 +3,8 @@
 use std::fs;
 
 use handoff_core::{
-    ApplyOptions, CaptureOptions, DriftKind, FindingKind, Outcome, Snapshot, Verdict, Workspace, apply,
-    capture,
+    ApplyOptions, CaptureOptions, Control, DriftKind, FindingKind, Outcome, Snapshot, Verdict, Workspace,
+    apply, capture, undo,
 };
 
 use crate::support::git;
@@ -205,6 +205,24 @@ fn a_nested_repository_is_never_mistaken_for_files() {
     assert_eq!(target.read("new.txt"), b"new\n");
     let git_link = git::git(&target.root, &["ls-files", "-s", "nested"]);
     assert!(git_link.is_empty(), "no gitlink is ever written");
+    // The apply reached the inner one by its name; the undo has to find it.
+    assert_eq!(target.read("nested/inner-new.txt"), b"new\n");
+    let undone = undo(&target.workspace(), &report.apply_id.unwrap(), &Control::default()).unwrap();
+    assert_eq!(undone.repos.len(), 2);
+    assert!(!target.exists("new.txt") && !target.exists("nested/inner-new.txt"));
+}
+
+#[test]
+fn an_apply_that_wrote_in_a_nested_repository_only_can_be_undone() {
+    let scratch = scratch();
+    let outer = repo(scratch.path(), "outer");
+    let nested = repo(&outer.root, "nested");
+    let target = outer.copy_to(scratch.path().join("there/outer"));
+    nested.write("inner-new.txt", "new\n");
+    let report = apply(&pure_capture(&[&outer]), &target.workspace(), &ApplyOptions::default()).unwrap();
+    assert_eq!(target.read("nested/inner-new.txt"), b"new\n");
+    undo(&target.workspace(), &report.apply_id.unwrap(), &Control::default()).unwrap();
+    assert!(!target.exists("nested/inner-new.txt"));
 }
 
 #[test]

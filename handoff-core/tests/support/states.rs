@@ -65,6 +65,27 @@ pub enum Action {
     IntentToAdd(Item),
 }
 
+impl Action {
+    /// Replaces every item by what `map` makes of it.
+    pub fn map_items(&mut self, map: impl Fn(Item) -> Item) {
+        match self {
+            Self::Write(item)
+            | Self::Stage(item)
+            | Self::WriteAndStage(item)
+            | Self::StageThenRevert(item)
+            | Self::StageThenRemove(item)
+            | Self::Rename { then: Some(item), .. }
+            | Self::IntentToAdd(item) => *item = map(*item),
+            Self::StageThenWrite(staged, written) => (*staged, *written) = (map(*staged), map(*written)),
+            Self::Remove
+            | Self::Unstage
+            | Self::RemoveAndUnstage
+            | Self::Chmod { .. }
+            | Self::Rename { .. } => {}
+        }
+    }
+}
+
 /// A state as it is generated: what was done, and in what circumstances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
@@ -114,7 +135,24 @@ pub fn slots() -> usize {
     base().len() + NEW.len()
 }
 
+/// The slot of a path that is in the template.
+pub fn slot_of(path: &str) -> usize {
+    let base = base();
+    let mut paths = base.iter().map(|(path, _)| *path).chain(NEW.iter().copied());
+    paths.position(|other| other == path.as_bytes()).expect("a path of the template")
+}
+
+/// Whether the base commit has a link at this slot.
+pub fn is_link(slot: usize) -> bool {
+    base().get(slot).is_some_and(|(_, item)| matches!(item, Item::Link(_)))
+}
+
 impl Template {
+    /// The slot that `to` of a rename means: one that the base commit does not have.
+    pub fn renamed(to: usize) -> usize {
+        base().len() + to % NEW.len()
+    }
+
     /// With `unborn`, the same slots over a repository without a commit.
     pub fn new(format: Format, unborn: bool) -> Self {
         let scratch = scratch_in_memory();
@@ -253,7 +291,7 @@ impl Template {
             .flat_map(|(path, _)| [path.as_slice(), b"\0"].concat())
             .collect();
         if !intents.is_empty() {
-            let args = ["add", "-f", "-N", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            let args = ["add", "--sparse", "-f", "-N", "--pathspec-from-file=-", "--pathspec-file-nul"];
             git::git_with(&repo.root, &args, &intents);
         }
         if story.detached
