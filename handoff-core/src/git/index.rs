@@ -67,6 +67,24 @@ pub(crate) struct IndexChange {
     pub expected: StagedItem,
     /// What it shall say; never `Unmerged`.
     pub wanted: StagedItem,
+    /// What it shall say of the file on disk.
+    pub bits: IndexBits,
+}
+
+/// What git was told about looking at the file of an entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct IndexBits {
+    pub assume_unchanged: bool,
+    pub skip_worktree: bool,
+}
+
+impl IndexBits {
+    fn flags(self) -> Flags {
+        let mut flags = Flags::empty();
+        flags.set(Flags::ASSUME_VALID, self.assume_unchanged);
+        flags.set(Flags::SKIP_WORKTREE | Flags::EXTENDED, self.skip_worktree);
+        flags
+    }
 }
 
 impl Repo {
@@ -163,7 +181,7 @@ impl Repo {
         file.remove_entries(|_, path, _| affected(path));
         for change in edits {
             let (item, flags) = match &change.wanted {
-                StagedItem::Item(item) => (item.clone(), Flags::empty()),
+                StagedItem::Item(item) => (item.clone(), change.bits.flags()),
                 StagedItem::IntentToAdd(mode) => {
                     let empty = self
                         .blob_oid(b"")
@@ -319,6 +337,14 @@ impl Index {
     /// What the index says about `path`.
     pub fn staged(&self, path: &RelPath) -> StagedItem {
         staged_in(&self.state, path)
+    }
+
+    /// What git was told about looking at the file at `path`.
+    pub fn bits(&self, path: &RelPath) -> IndexBits {
+        self.find(path).map_or_else(IndexBits::default, |item| IndexBits {
+            assume_unchanged: item.assume_unchanged,
+            skip_worktree: item.skip_worktree,
+        })
     }
 
     /// Whether the index says to leave `path` out of the work tree (sparse checkout).

@@ -7,6 +7,7 @@ mod diverged;
 mod hostile;
 mod kill;
 mod multi_repo;
+mod odd_configs;
 mod programs;
 mod purity;
 mod torture;

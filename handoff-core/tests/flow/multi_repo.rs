@@ -57,7 +57,7 @@ fn each_repository_finds_its_own() {
         );
     }
     let id = report.apply_id.expect("one id for all of them");
-    let undone = handoff_core::undo(&workspace, &id, &ApplyOptions::default().control).unwrap();
+    let undone = undo(&workspace, &id, &ApplyOptions::default().control).unwrap();
     assert_eq!(undone.repos.len(), 3);
     for target in &targets {
         assert!(oracle::state(target).status.is_empty(), "{:?}", target.root);
@@ -263,7 +263,7 @@ fn a_linked_work_tree_is_a_checkout_like_any_other() {
     assert_eq!(report.verdict, Verdict::Complete, "{report:?}");
     assert_eq!(other.read("new.txt"), b"new\n");
     assert!(oracle::state(&main).status.is_empty(), "the other checkouts are not touched");
-    let undone = handoff_core::undo(
+    let undone = undo(
         &Workspace::new([&other.root]).unwrap(),
         &report.apply_id.unwrap(),
         &ApplyOptions::default().control,

@@ -290,6 +290,10 @@ pub const SETTINGS: &[Setting] = &[
         write_index(source, CONE);
     }),
     Setting::new("sparse target").reaching(Reach::Listed).before(|_, target| write_index(target, CONE)),
+    Setting::new("sparse index at the target").reaching(Reach::Listed).before(|_, target| {
+        set(target, "[index]\n\tsparse = true\n");
+        write_index(target, CONE);
+    }),
     // Operations under way.
     Setting::new("merge under way").reaching(Reach::Stages).after(|source, _| {
         stages(source);
