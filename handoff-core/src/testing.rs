@@ -18,6 +18,15 @@ pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snap
     spool.seal(manifest)
 }
 
+/// The three-way merge of texts that an apply makes: the merged text, or `None` for a conflict.
+pub fn merge_texts(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
+    let labels = crate::text::Labels { ours: "target", base: "base", theirs: "snapshot" };
+    match crate::text::merge(base, ours, theirs, labels) {
+        crate::text::Merged::Clean(text) => Some(text),
+        crate::text::Merged::Conflict { .. } => None,
+    }
+}
+
 /// A repository with an uncommitted edit of `notes.txt`, and a clean clone of it, both below one temporary
 /// directory: what the examples in this crate's documentation work on.
 pub fn laptop_and_cloud() -> std::io::Result<(tempfile::TempDir, PathBuf, PathBuf)> {
