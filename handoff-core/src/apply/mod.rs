@@ -10,6 +10,7 @@ mod fail;
 mod incoming;
 mod journal;
 mod merge;
+mod moved;
 mod nested;
 mod plan;
 mod planner;

@@ -7,6 +7,7 @@ use crate::apply::merge::{self, Outcome as Merge};
 use crate::apply::plan::{Decision, Facts, Pick, Shape, decide, take_incoming};
 use crate::apply::sides::Trouble;
 use crate::apply::state::{self, HELD, Here, State};
+use crate::path::RelPath;
 use crate::report::{Detail, FileReport, Note, Outcome};
 
 impl Plan<'_, '_, '_> {
@@ -29,9 +30,13 @@ impl Plan<'_, '_, '_> {
         }
     }
 
-    fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
+    pub(super) fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
+        self.change_at(&self.path, found, post, detail)
+    }
+
+    pub(super) fn change_at(&self, path: &RelPath, found: &Found, post: Post, detail: Detail) -> Change {
         Change {
-            path: self.path.clone(),
+            path: path.clone(),
             entry: (self.path != self.entry.path).then(|| self.entry.path.clone()),
             pre: found.here.state().unwrap_or(State::Absent),
             pre_stat: found.here.content().map(|content| content.stat),

@@ -4,8 +4,11 @@
 mod act;
 mod facts;
 mod look;
+mod moved;
 
 use std::collections::{HashMap, HashSet};
+
+pub(super) use moved::plan_moved;
 
 use super::plan::{Decision, decide};
 use super::rename::Renames;
@@ -97,6 +100,19 @@ pub(super) struct Earlier {
 
 /// Plans one entry.
 pub(super) fn plan(context: &Context<'_>, reader: &mut Reader<'_>, entry: &Entry) -> Planned {
+    let report = match begin(context, entry) {
+        Ok(report) => report,
+        Err(refused) => return Planned::done(*refused),
+    };
+    let plan = Plan { context, reader, entry, path: entry.path.clone() };
+    match plan.run(report.clone()) {
+        Ok(planned) => planned,
+        Err(trouble) => Planned::done(failed(report, &trouble)),
+    }
+}
+
+/// What is to be said of an entry whatever becomes of it; `Err` where it is refused.
+fn begin(context: &Context<'_>, entry: &Entry) -> Result<FileReport, Box<FileReport>> {
     let mut report = FileReport::new(entry.path.clone(), Outcome::Unchanged);
     report.auto_run = entry.flags.auto_run || auto_run(&entry.path);
     if entry.flags.unstable {
@@ -106,16 +122,12 @@ pub(super) fn plan(context: &Context<'_>, reader: &mut Reader<'_>, entry: &Entry
         report.notes.push(Note::Raw);
     }
     if let Some(reason) = refusal(context, entry) {
-        return Planned::done(skipped(report, reason));
+        return Err(Box::new(skipped(report, reason)));
     }
     if entry.path.portability().is_some() {
         report.notes.push(Note::Portability);
     }
-    let plan = Plan { context, reader, entry, path: entry.path.clone() };
-    match plan.run(report.clone()) {
-        Ok(planned) => planned,
-        Err(trouble) => Planned::done(failed(report, &trouble)),
-    }
+    Ok(report)
 }
 
 pub(super) fn skipped(mut report: FileReport, reason: impl Into<String>) -> FileReport {
