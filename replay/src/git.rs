@@ -69,10 +69,6 @@ impl Git {
         Ok(String::from_utf8_lossy(&self.run(args)?).lines().map(str::to_owned).collect())
     }
 
-    pub fn line<A: AsRef<OsStr>>(&self, args: &[A]) -> Result<String> {
-        Ok(self.lines(args)?.into_iter().next().unwrap_or_default())
-    }
-
     /// Like [`run`](Self::run), fed `stdin`, with another index where one is given.
     pub fn feed(&self, args: &[&str], stdin: &[u8], index: Option<&Path>) -> Result<Vec<u8>> {
         let mut command = self.command();

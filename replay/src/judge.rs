@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use handoff_core::{FileReport, Outcome};
+use handoff_core::{Detail, FileReport, Outcome};
 
 use crate::git::Tree;
 use crate::history::{Case, Kind};
@@ -25,10 +25,10 @@ pub enum Category {
     Silent,
     DirectoryRename,
     DeletedHereRenamed,
-    RenameChoice,
+    MovedHereDeleted,
     RenamedOnBothSides,
+    CreatedOnBothSides,
     Submodule,
-    Ignored,
 }
 
 impl Category {
@@ -37,10 +37,10 @@ impl Category {
         Self::Silent,
         Self::DirectoryRename,
         Self::DeletedHereRenamed,
-        Self::RenameChoice,
+        Self::MovedHereDeleted,
         Self::RenamedOnBothSides,
+        Self::CreatedOnBothSides,
         Self::Submodule,
-        Self::Ignored,
     ];
 
     /// The name that the list in the documentation gives it.
@@ -50,10 +50,10 @@ impl Category {
             Self::Silent => "SILENT: the report is not what is on disk",
             Self::DirectoryRename => "directory rename",
             Self::DeletedHereRenamed => "deletion of a renamed file",
-            Self::RenameChoice => "choice of a rename",
+            Self::MovedHereDeleted => "move of a deleted file",
             Self::RenamedOnBothSides => "renamed on both sides",
+            Self::CreatedOnBothSides => "new on both sides",
             Self::Submodule => "submodule commit",
-            Self::Ignored => "ignored file",
         }
     }
 
@@ -215,13 +215,27 @@ impl Facts<'_> {
                         && !self.theirs.contains_key(path)
                         && !self.ours.contains_key(path)
                 });
-                if here { Category::DeletedHereRenamed } else { Category::Wrong }
+                let moved = conflict.paths.iter().any(|path| self.is_new_in_theirs(path));
+                match (here, moved) {
+                    (_, true) => Category::MovedHereDeleted,
+                    (true, false) => Category::DeletedHereRenamed,
+                    (false, false) => Category::Wrong,
+                }
+            }
+            // Moved by the snapshot, deleted at the target: the new path is new there.
+            "CONFLICT (modify/delete)" if conflict.paths.iter().all(|path| self.is_new_in_theirs(path)) => {
+                Category::MovedHereDeleted
             }
             "CONFLICT (rename/rename)" => Category::RenamedOnBothSides,
             kind if kind.contains("submodule") => Category::Submodule,
             _ => Category::Wrong,
         };
         self.out.push(Difference { category, path, what });
+    }
+
+    /// Whether only the snapshot has anything at `path`.
+    fn is_new_in_theirs(&self, path: &[u8]) -> bool {
+        self.theirs.contains_key(path) && !self.ours.contains_key(path) && !self.base.contains_key(path)
     }
 
     /// Names a difference at one path.
@@ -240,6 +254,10 @@ impl Facts<'_> {
             Category::Submodule
         } else if noted("directory rename") || noted("file location") {
             Category::DirectoryRename
+        } else if !self.base.contains_key(path)
+            && self.open.get(path).is_some_and(|file| file.detail == Some(Detail::ExistsHere))
+        {
+            Category::CreatedOnBothSides
         } else {
             Category::Wrong
         };

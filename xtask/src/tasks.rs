@@ -127,6 +127,24 @@ pub fn torture() -> Done {
     phases.close()
 }
 
+/// `make replay`: real histories against git's own merges.
+pub fn replay() -> Done {
+    tools::need(&[("git", "git")])?;
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut command = cargo(&["run", "--locked", "--release", "--quiet", "-p", "handoff-replay", "--"]);
+    match (given("REPO"), given("CRATES")) {
+        (repo, None) => {
+            let repo = repo.map_or_else(root, std::path::PathBuf::from);
+            command.arg(std::path::absolute(&repo).map_err(|why| format!("{}: {why}", repo.display()))?);
+        }
+        (None, Some(crates)) => {
+            command.arg("--releases").arg(root().join("target/releases")).args(crates.split_whitespace());
+        }
+        _ => return Err("give REPO or CRATES, not both".into()),
+    }
+    run(command.env("HANDOFF_GIT", git::oracle()?))
+}
+
 fn format() -> Done {
     component("fmt", "rustfmt")?;
     run(&mut cargo(&["fmt", "--all", "--check"]))

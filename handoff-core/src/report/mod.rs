@@ -123,7 +123,8 @@ names! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileReport {
-    /// Where the change landed, when the target has renamed the path.
+    /// Where the change landed, when the target has renamed the path; in a conflict about a file that the snapshot
+    /// has moved, where it was moved to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<RelPath>,
     /// Some tool runs this file by itself, so a host may want to ask first.

@@ -68,6 +68,7 @@ pub(in crate::apply) fn plan_moved(
                 report.detail = Some(detail.clone());
                 report.message = Some(both.clone());
             }
+            gone_report.at = Some(new.path.clone());
             let mut new_planned = planned(new_report, None);
             new_planned.keep = new.worktree.clone();
             Ok(Some((planned(gone_report, None), new_planned)))
