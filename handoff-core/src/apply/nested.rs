@@ -14,7 +14,11 @@ pub(super) fn nested(roots: &[PathBuf], control: &Control) -> Vec<PathBuf> {
     while let Some(root) = todo.pop() {
         let Ok(repo) = Repo::open_at(&root) else { continue };
         let Ok(index) = repo.index() else { continue };
-        let Ok(scanned) = repo.scan(&index, &ScanOptions { control, deadline: None }) else { continue };
+        let Ok(scanned) =
+            repo.scan(&index, &ScanOptions { control, deadline: None, include: None, list_ignored: false })
+        else {
+            continue;
+        };
         for path in scanned.paths {
             if !matches!(path.found, Found::NestedRepo | Found::Submodule { present: true }) {
                 continue;

@@ -10,6 +10,7 @@ mod multi_repo;
 mod odd_configs;
 mod programs;
 mod purity;
+mod reach;
 mod torture;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
