@@ -16,6 +16,7 @@ mod moved;
 mod nested;
 mod plan;
 mod planner;
+mod recover;
 mod rename;
 mod session;
 mod sides;

@@ -8,6 +8,7 @@ mod identity;
 mod include;
 mod index;
 mod lfs;
+mod lock;
 mod objects;
 mod scan;
 mod staged;
