@@ -226,6 +226,16 @@ impl Facts<'_> {
             "CONFLICT (modify/delete)" if conflict.paths.iter().all(|path| self.is_new_in_theirs(path)) => {
                 Category::MovedHereDeleted
             }
+            // Git says of its new path what it has said of the rename already.
+            "CONFLICT (modify/delete)"
+                if conflict.paths.iter().all(|path| {
+                    self.ours.contains_key(path)
+                        && !self.base.contains_key(path)
+                        && !self.theirs.contains_key(path)
+                }) =>
+            {
+                Category::DeletedHereRenamed
+            }
             "CONFLICT (rename/rename)" => Category::RenamedOnBothSides,
             kind if kind.contains("submodule") => Category::Submodule,
             _ => Category::Wrong,

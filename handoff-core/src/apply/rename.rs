@@ -17,13 +17,18 @@ use crate::text::similarity;
 /// How alike two contents must be, in percent; git's default.
 const ALIKE: u8 = 50;
 
-/// Contents compared for one repository, at most. Git's own limit is of the same order.
-const COMPARISONS: usize = 2_000;
+/// The same for the only new file that has the same name, which is looked at first, as git does.
+const ALIKE_BY_NAME: u8 = 75;
+
+/// Contents compared for one repository, at most.
+const COMPARISONS: usize = 5_000;
 
 /// New files of the target, found when the first missing path asks for them.
 pub(super) struct Renames {
     source: Option<Oid>,
     entries: HashSet<RelPath>,
+    /// How many entries of this name there are whose files were committed.
+    names: HashMap<Vec<u8>, usize>,
     found: OnceLock<Vec<Candidate>>,
     state: Mutex<State>,
 }
@@ -44,7 +49,12 @@ struct Candidate {
 
 impl Renames {
     pub(super) fn new(manifest: &RepoManifest) -> Self {
+        let mut names: HashMap<Vec<u8>, usize> = HashMap::new();
+        for entry in manifest.entries.iter().filter(|entry| entry.head.is_some()) {
+            *names.entry(entry.path.name().to_vec()).or_default() += 1;
+        }
         Self {
+            names,
             source: manifest.head.commit,
             entries: manifest.entries.iter().map(|entry| entry.path.clone()).collect(),
             found: OnceLock::new(),
@@ -60,7 +70,10 @@ impl Renames {
         reader: &Reader<'_>,
         entry: &Entry,
     ) -> Result<Option<RelPath>, Trouble> {
-        let Some(base) = entry.head.as_ref().filter(|head| head.mode.is_file()) else { return Ok(None) };
+        // Empty files are all alike; git never takes one for another.
+        let Some(base) = entry.head.as_ref().filter(|head| head.mode.is_file() && head.size > 0) else {
+            return Ok(None);
+        };
         if !reader.same_format {
             return Ok(None);
         }
@@ -88,7 +101,18 @@ impl Renames {
             && let Some(content) = reader.stored(base)?
         {
             let mut score = (ALIKE - 1, false);
+            let named: Vec<&Candidate> = free.iter().copied().filter(|one| same_name(one)).collect();
+            if let ([only], Some(1)) = (named.as_slice(), self.names.get(entry.path.name()))
+                && let Some(bytes) = content_of(root, reader, only)?
+                && similarity(&content, &bytes) >= ALIKE_BY_NAME
+            {
+                score = (100, true);
+                best = Some(only.path.clone());
+            }
             for candidate in free {
+                if score == (100, true) {
+                    break;
+                }
                 if state.compared >= COMPARISONS {
                     break;
                 }

@@ -498,3 +498,15 @@ fn a_moved_file_that_both_sides_changed_is_a_conflict_and_stays_where_it_is() {
     assert!(!pair.target.exists("a.txt"));
     assert_eq!(pair.target.read("dir/b.txt"), TEN.replace("9\n", "nine\n"));
 }
+
+#[test]
+fn an_empty_file_is_not_taken_for_another_empty_one() {
+    let pair = Pair::new(&[("empty", ""), ("other", "other\n")]);
+    pair.source.write("empty", "no longer\n");
+    pair.target.remove("empty");
+    pair.target.write("new", "");
+    pair.target.commit("another empty file");
+    let report = pair.apply();
+    assert_eq!(outcome(&report, "empty"), "conflict/deleted_here");
+    assert_eq!(pair.target.read("new"), "");
+}
