@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use handoff_core::{
     ApplyOptions, ApplyReport, CaptureOptions, Durability, Snapshot, Workspace, apply, capture,
@@ -61,8 +62,11 @@ impl Stage {
         }
         check_out(&self.target, &case.ours)?;
         let workspace = |git: &Git| Workspace::new([&git.dir]).map_err(|why| why.to_string());
-        let snapshot = capture(&workspace(&self.source)?, &CaptureOptions::default())
-            .map_err(|why| format!("capture: {why}"))?;
+        let mut options = CaptureOptions::default();
+        // Nobody else writes here.
+        options.quiet = Duration::ZERO;
+        let snapshot =
+            capture(&workspace(&self.source)?, &options).map_err(|why| format!("capture: {why}"))?;
         let mut options = ApplyOptions::default();
         options.durability = Durability::Process;
         let report =

@@ -4,21 +4,19 @@
 use std::path::PathBuf;
 
 use crate::git::{Found, Repo, ScanOptions, os_path};
-use crate::progress::Control;
+use crate::progress::{Control, Until};
 
 /// The work trees of all repositories inside those at `roots`, which are not among them. What cannot be looked
 /// through has none.
 pub(super) fn nested(roots: &[PathBuf], control: &Control) -> Vec<PathBuf> {
     let mut todo = roots.to_vec();
     let mut found: Vec<PathBuf> = Vec::new();
+    let until = Until::default();
     while let Some(root) = todo.pop() {
         let Ok(repo) = Repo::open_at(&root) else { continue };
         let Ok(index) = repo.index() else { continue };
-        let Ok(scanned) =
-            repo.scan(&index, &ScanOptions { control, deadline: None, include: None, list_ignored: false })
-        else {
-            continue;
-        };
+        let options = ScanOptions { control, until: &until, include: None, list_ignored: false };
+        let Ok(scanned) = repo.scan(&index, &options) else { continue };
         for path in scanned.paths {
             if !matches!(path.found, Found::NestedRepo | Found::Submodule { present: true }) {
                 continue;

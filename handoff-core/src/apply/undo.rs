@@ -1,13 +1,15 @@
 //! Putting back what an apply replaced: for `undo`, for an apply that was cancelled or cut off, and for an undo
 //! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
 
+mod recover;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(super) use self::recover::{Recovered, recover};
 use super::fail;
 use super::journal::{Access, Home, Journal, Op, Opened, Record};
 use super::nested::nested;
-use super::recover::recover;
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};

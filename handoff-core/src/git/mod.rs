@@ -10,6 +10,7 @@ mod index;
 mod lfs;
 mod lock;
 mod objects;
+mod remote;
 mod scan;
 mod staged;
 
@@ -20,7 +21,7 @@ pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
-pub(crate) use scan::{Found, FoundStat, ScanOptions};
+pub(crate) use scan::{Found, FoundStat, ScanOptions, Scanned, TICK};
 
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
@@ -119,7 +120,7 @@ impl Repo {
     }
 
     fn cannot_open(path: &Path, why: gix::Error) -> Error {
-        Error::repository(path, "opening the repository", why)
+        Error::repository(path, "opening the repository", config::without_values(&why))
     }
 
     /// A handle for this thread; opening one is cheap, but not free.

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use handoff_core::snapshot::{Manifest, OmissionReason};
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Durability, FindingKind, Outcome, Snapshot, Workspace, apply,
-    capture, preview, undo,
+    ApplyOptions, ApplyReport, Durability, FindingKind, Outcome, Snapshot, Workspace, apply, capture,
+    preview, undo,
 };
 use proptest::strategy::Strategy as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -20,7 +20,7 @@ use super::against_git::{cases, number, story};
 use crate::support::kinds::{KINDS, kinds};
 use crate::support::oracle::{self, Disk, State};
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch_in_memory};
+use crate::support::repo::{Format, Repo, scratch_in_memory, undisturbed};
 use crate::support::settings::{Base, Reach, SETTINGS, Setting};
 use crate::support::states::{Action, Item, Story, Template, is_link, slot_of};
 use crate::support::{driver, git};
@@ -216,9 +216,7 @@ fn round_trip(templates: &Templates, setting: &Setting, story: &Story, met: &Met
     let early = (setting.reach == Reach::AsBefore).then(|| oracle::state(&source));
     (setting.after)(&source, &target);
     if setting.reach == Reach::Refused {
-        return match Workspace::new([&source.root])
-            .and_then(|there| capture(&there, &CaptureOptions::default()))
-        {
+        return match Workspace::new([&source.root]).and_then(|there| capture(&there, &undisturbed())) {
             Err(why) if why.kind() == handoff_core::ErrorKind::Unsupported => Ok(()),
             Err(why) => Err(text(why)),
             Ok(_) => Err("captured, though it cannot have been understood".into()),
@@ -228,8 +226,7 @@ fn round_trip(templates: &Templates, setting: &Setting, story: &Story, met: &Met
 
     let workspace = source.workspace();
     let snapshot: Snapshot =
-        assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))
-            .map_err(text)?;
+        assert_untouched(&[&source.root], || capture(&workspace, &undisturbed())).map_err(text)?;
     let manifest = snapshot.manifest();
     if let Some(failed) = manifest.repos.iter().find_map(|repo| repo.failed.as_ref()) {
         return Err(format!("not captured: {failed:?}"));

@@ -12,9 +12,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::incoming::{Kept, keep};
 use super::journal::{Access, Home, Op, Opened, Record};
-use super::recover::{Recovered, recover};
 use super::sides::{Reader, Trouble};
 use super::state::State;
+use super::undo::{Recovered, recover};
 use super::write::Staged;
 use super::{ApplyOptions, Staging, planner, staging};
 use crate::error::Error;

@@ -1,11 +1,11 @@
-//! An apply or undo that did not come to its end: whatever comes next in the same place takes care of it.
+//! Rolling back what an earlier apply or undo left unfinished.
 
 use std::io;
 use std::path::Path;
 
-use super::journal::{Home, Journal, Record, sweep};
-use super::undo::{PutBack, put_back};
-use super::write::parent;
+use super::{PutBack, put_back};
+use crate::apply::journal::{Home, Journal, Record, sweep};
+use crate::apply::write::parent;
 use crate::error::Error;
 use crate::git::Repo;
 use crate::id::ApplyId;
@@ -13,7 +13,7 @@ use crate::rooted::Root;
 
 /// What was found and done about an apply that had not come to its end.
 #[derive(Debug)]
-pub(super) struct Recovered {
+pub(in crate::apply) struct Recovered {
     pub id: ApplyId,
     pub journal: Journal,
     pub put_back: PutBack,
@@ -24,7 +24,7 @@ pub(super) struct Recovered {
 /// about to plan anew anyway.
 ///
 /// `at` is where the target is, and `repo` its repository, if it has one.
-pub(super) fn recover(
+pub(in crate::apply) fn recover(
     repo: Option<&Repo>,
     at: &Path,
     root: &Root,
