@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use super::entry::{self, Context, Earlier, failed};
 use super::fail;
 use super::journal::Home;
-use super::moved;
 use super::rename::Renames;
 use super::session::{MANY, Session};
 use super::sides::{Reader, Trouble};
@@ -17,7 +16,7 @@ use crate::error::Error;
 use crate::id::ApplyId;
 use crate::path::{After, PathLimits, RelPath, SetItem, check_set};
 use crate::progress::{Meter, Phase};
-use crate::report::{Detail, FileReport, Finding, FindingKind, Note, Outcome};
+use crate::report::{Detail, FileReport, Finding, FindingKind, Outcome};
 use crate::snapshot::{Entry, Mode};
 
 /// Entries that a thread takes at a time: neighbours, because their contents are neighbours in the snapshot.
@@ -98,11 +97,6 @@ impl<'w, 's, 'a> Worker<'w, 's, 'a> {
 
     fn one(&mut self, context: &Context<'_>, at: usize, entry: &Entry) -> Result<Row, Error> {
         let planned = entry::plan(context, &mut self.reader, entry);
-        self.finish(at, entry, planned)
-    }
-
-    /// Stages what was planned for one entry.
-    fn finish(&mut self, at: usize, entry: &Entry, planned: entry::Planned) -> Result<Row, Error> {
         let mut report = planned.report;
         let mut staged = None;
         match (planned.change, self.shared.id) {
@@ -182,15 +176,25 @@ pub(super) fn rows(
             .collect(),
         earlier: earlier(session)?,
         renames: Renames::new(session.manifest),
+        followed: HashMap::new(),
     };
     // Deletions first: what they vacate, other entries may move into.
     let (gone, rest): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(|at| {
         entries.get(*at).is_some_and(|entry| entry.worktree.is_none() && !entry.flags.empty_dir)
     });
+    let mut rows = Vec::with_capacity(entries.len());
     let mut worker = Worker::new(&shared, 0);
-    let mut rows = deletions(&mut worker, &mut context, entries, &gone)?;
-    let planned: HashSet<usize> = rows.iter().map(|row| row.at).collect();
-    let rest: Vec<usize> = rest.into_iter().filter(|at| !planned.contains(at)).collect();
+    for at in gone {
+        let Some(entry) = entries.get(at) else { continue };
+        let row = worker.one(&context, at, entry)?;
+        if matches!(&row.report.detail, Some(Detail::Deleted)) {
+            context.vacated.insert(entry.path.clone());
+            if let Some(to) = &row.report.at {
+                context.followed.insert(to.clone(), entry.path.clone());
+            }
+        }
+        rows.push(row);
+    }
     if rest.len() < MANY {
         for at in rest {
             let Some(entry) = entries.get(at) else { continue };
@@ -202,62 +206,6 @@ pub(super) fn rows(
     }
     rows.sort_by_key(|row| row.at);
     Ok((rows, finding))
-}
-
-/// Plans the entries whose files are gone, and with them the new places of those that the target has changed.
-fn deletions(
-    worker: &mut Worker<'_, '_, '_>,
-    context: &mut Context<'_>,
-    entries: &[Entry],
-    gone: &[usize],
-) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::with_capacity(entries.len());
-    let mut held = Vec::new();
-    for at in gone {
-        let Some(entry) = entries.get(*at) else { continue };
-        let planned = entry::plan(context, &mut worker.reader, entry);
-        if entry.head.is_some() && was_changed_here(&planned.report) {
-            held.push((*at, entry, planned));
-            continue;
-        }
-        if planned.report.detail == Some(Detail::Deleted) {
-            context.vacated.insert(entry.path.clone());
-        }
-        rows.push(worker.finish(*at, entry, planned)?);
-    }
-    let wanted = held.iter().map(|(at, ..)| *at).collect();
-    // A content that cannot be read is reported where it is to be written.
-    let pairs = moved::pairs(&worker.reader, entries, gone, &wanted).unwrap_or_default();
-    for (at, entry, alone) in held {
-        context.vacated.insert(entry.path.clone());
-        let to = pairs.get(&at).and_then(|to| Some((*to, entries.get(*to)?)));
-        let together = to.and_then(|(_, new)| {
-            entry::plan_moved(context, &mut worker.reader, entry, new).unwrap_or_default()
-        });
-        let planned = match (together, to) {
-            (Some((removal, creation)), Some((to, new))) => {
-                if removal.change.is_none() {
-                    context.vacated.remove(&entry.path);
-                }
-                rows.push(worker.finish(to, new, creation)?);
-                removal
-            }
-            _ => {
-                if alone.report.detail != Some(Detail::Deleted) {
-                    context.vacated.remove(&entry.path);
-                }
-                alone
-            }
-        };
-        rows.push(worker.finish(at, entry, planned)?);
-    }
-    Ok(rows)
-}
-
-/// Whether the snapshot deletes what the target has changed.
-fn was_changed_here(report: &FileReport) -> bool {
-    report.detail == Some(Detail::ModifiedHere)
-        || (report.detail == Some(Detail::Deleted) && report.notes.contains(&Note::TookTheirs))
 }
 
 /// Faults that lie in several entries together.

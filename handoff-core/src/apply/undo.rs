@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 pub(super) use self::recover::{Recovered, recover};
 use super::fail;
 use super::journal::{Access, Home, Journal, Op, Opened, Record};
-use super::nested::nested;
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};
@@ -235,32 +234,20 @@ pub(super) struct Undone {
     pub snapshot: Option<SnapshotId>,
 }
 
-/// Finds the records of `id` at `roots`, in the repositories inside them and in the directory for loose files, and
-/// puts back what they say.
-pub(super) fn undo(
-    roots: &[PathBuf],
+/// Finds the records of `id` below `roots` and in the directory for loose files, and puts back what they say.
+pub(super) fn undo<'p>(
+    roots: impl Iterator<Item = &'p Path>,
     loose: Option<&Path>,
     id: &ApplyId,
     control: &Control,
 ) -> Result<Undone, Error> {
     // As for an apply, all locks first.
     let mut places = Vec::new();
-    let inner = nested(roots, control);
-    for (path, named) in roots.iter().map(|path| (path, true)).chain(inner.iter().map(|path| (path, false))) {
-        let repo = match Repo::open_at(path) {
-            // Nothing was ever applied in what is no repository to us.
-            Err(_) if !named => continue,
-            opened => opened?,
-        };
+    for path in roots {
+        let repo = Repo::open_at(path)?;
         let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
-        let opened = match Home::open(&repo, Access::Existing)? {
-            Opened::Unwritable(_) if !named => continue,
-            opened => opened,
-        };
-        let Some(home) = existing(opened, path)? else { continue };
-        // Whatever else was done in a repository that nobody named is no business of this undo.
-        if named || home.applies()?.contains(id) {
-            places.push(Place { at: path.clone(), repo: Some(repo), root, home });
+        if let Some(home) = existing(Home::open(&repo, Access::Existing)?, path)? {
+            places.push(Place { at: path.to_owned(), repo: Some(repo), root, home });
         }
     }
     if let Some(path) = loose

@@ -1,111 +1,156 @@
-//! A file that the snapshot has moved and the target has changed: the target's changes go to the new place.
+//! Files that the snapshot has moved, where the target has changed or moved them too.
+
+use super::{Plan, Planned, Post, Source};
+use crate::apply::merge::{self, Outcome as Merge};
+use crate::apply::plan::Shape;
+use crate::apply::sides::Trouble;
+use crate::apply::state::{Content, Here};
+use crate::path::RelPath;
+use crate::report::{Detail, FileReport, Note, Outcome};
+use crate::snapshot::{Entry, FileState, Mode};
+use crate::text::similarity;
 
 use super::look::Found;
-use super::{Change, Context, Plan, Planned, Post, Source, begin};
-use crate::apply::OnConflict;
-use crate::apply::merge::{self, Outcome as Merge};
-use crate::apply::plan::{Decision, Pick, Shape, decide};
-use crate::apply::sides::{Reader, Trouble};
-use crate::apply::state::HELD;
-use crate::report::{Detail, FileReport, Outcome};
-use crate::snapshot::{Entry, FileState};
 
-/// What will be at the new place.
-enum Content {
-    Bytes(Vec<u8>, bool),
-    Conflict(Detail),
-}
-
-/// Plans both entries together: the one whose file is `gone` and the `new` one that it became. `None` where that
-/// makes no sense at the target, so that each is planned for itself.
-pub(in crate::apply) fn plan_moved(
-    context: &Context<'_>,
-    reader: &mut Reader<'_>,
-    gone: &Entry,
-    new: &Entry,
-) -> Result<Option<(Planned, Planned)>, Trouble> {
-    let (Ok(mut gone_report), Ok(mut new_report)) = (begin(context, gone), begin(context, new)) else {
-        return Ok(None);
-    };
-    let Some(incoming) = new.worktree.as_ref().filter(|state| state.size <= HELD) else { return Ok(None) };
-    let old = Plan { context, reader, entry: gone, path: gone.path.clone() };
-    let Ok(here) = old.look(&gone.path)? else { return Ok(None) };
-    let Ok(there) = old.look(&new.path)? else { return Ok(None) };
-    if context.earlier.contains_key(&new.path)
-        || there.here.shape() != Shape::Absent
-        || !matches!(here.here.shape(), Shape::File { .. })
-        || here.here.content().is_none_or(|content| content.bytes.is_none())
-    {
-        return Ok(None);
-    }
-    let joined = Entry { head: gone.head.clone(), ..new.clone() };
-    let mut plan = Plan { context, reader: old.reader, entry: &joined, path: new.path.clone() };
-    let Some(content) = plan.content(incoming, &here)? else { return Ok(None) };
-    let was = here.here.content();
-    let private = was.is_some_and(|content| content.stat.mode & 0o077 == 0);
-    gone_report.hash = was.map(|content| content.hash);
-    match content {
-        Content::Bytes(bytes, exec) => {
-            gone_report.message = Some(format!("the snapshot has moved it to {}", new.path));
-            gone_report.outcome = Outcome::Applied;
-            gone_report.detail = Some(Detail::Deleted);
-            new_report.message = Some(format!("moved from {}, with what was changed there", gone.path));
-            new_report.outcome = Outcome::Merged;
-            let source = Plan { context, reader: plan.reader, entry: gone, path: gone.path.clone() };
-            let removal = source.change(&here, Post::Nothing, Detail::Deleted);
-            let post = Post::File { exec, private, content: Source::Bytes(bytes) };
-            let creation =
-                Change { entry: None, ..source.change_at(&new.path, &there, post, Detail::Created) };
-            Ok(Some((planned(gone_report, Some(removal)), planned(new_report, Some(creation)))))
-        }
-        // Markers or the snapshot's side: each for itself, as if nothing had been moved.
-        Content::Conflict(_) if context.options.on_conflict != OnConflict::Keep => Ok(None),
-        Content::Conflict(detail) => {
-            let both =
-                format!("the snapshot has moved {} to {}, and both sides changed it", gone.path, new.path);
-            for report in [&mut gone_report, &mut new_report] {
-                report.outcome = Outcome::Conflict;
-                report.detail = Some(detail.clone());
-                report.message = Some(both.clone());
-            }
-            gone_report.at = Some(new.path.clone());
-            let mut new_planned = planned(new_report, None);
-            new_planned.keep = new.worktree.clone();
-            Ok(Some((planned(gone_report, None), new_planned)))
-        }
-    }
-}
-
-fn planned(report: FileReport, change: Option<Change>) -> Planned {
-    Planned { report, change, keep: None }
-}
+/// From how alike on a file is the same one under another name, in percent.
+const ALIKE: u8 = 50;
 
 impl Plan<'_, '_, '_> {
-    fn content(&mut self, incoming: &FileState, here: &Found) -> Result<Option<Content>, Trouble> {
-        let facts = self.facts(&here.here)?;
-        let exec_here = facts.here.exec().unwrap_or(false);
-        let (pick, exec) = match decide(&facts) {
-            Decision::Unchanged => (Pick::Here, exec_here),
-            Decision::Combine { content, exec } | Decision::Apply { content, exec, .. } => (content, exec),
-            Decision::Merge { exec } => {
-                let base = self.entry.head.clone();
-                let merged = merge::three_way(self.reader, &self.path, base.as_ref(), incoming, &here.here)?;
-                return Ok(Some(match merged {
-                    Merge::Clean(bytes) => Content::Bytes(bytes, exec),
-                    Merge::Conflict(_) | Merge::NoBase => Content::Conflict(Detail::Content),
-                    Merge::NotText => Content::Conflict(Detail::Binary),
-                }));
-            }
-            Decision::Conflict(detail) => return Ok(Some(Content::Conflict(detail))),
-            Decision::Refuse(_) => return Ok(None),
+    /// The snapshot deletes what the target has changed. Where it has moved the file, and the change fits in there,
+    /// the change follows: this path goes, and the new one is merged when its turn comes.
+    pub(super) fn moved_away(
+        &mut self,
+        report: &FileReport,
+        found: &Found,
+    ) -> Result<Option<Planned>, Trouble> {
+        let Some(to) = self.context.renames.moved_to(self.context.root, self.reader, self.entry)? else {
+            return Ok(None);
         };
-        Ok(match pick {
-            Pick::Here => here
-                .here
-                .content()
-                .and_then(|content| content.bytes.clone())
-                .map(|bytes| Content::Bytes(bytes, exec)),
-            Pick::Incoming => Some(Content::Bytes(self.reader.incoming(&self.path, incoming)?.0, exec)),
+        if self.context.faults.contains_key(&to.path) || to.path.check(&Default::default()).is_err() {
+            return Ok(None);
+        }
+        let free = matches!(self.look(&to.path)?, Ok(there) if matches!(there.here, Here::Absent));
+        if !free || self.merged_into(to, self.entry, &found.here)?.is_none() {
+            return Ok(None);
+        }
+        let mut report = report.clone();
+        report.outcome = Outcome::Applied;
+        report.detail = Some(Detail::Deleted);
+        report.hash = None;
+        report.at = Some(to.path.clone());
+        report.message = Some(format!("moved to {}, where the changes of both sides are merged", to.path));
+        let change = self.change(found, Post::Nothing, Detail::Deleted);
+        Ok(Some(Planned { report, change: Some(change), keep: None }))
+    }
+
+    /// Says of a conflict about a file that the snapshot has moved where it was moved to.
+    pub(super) fn name_new_place(&mut self, report: &mut FileReport) -> Result<(), Trouble> {
+        if report.outcome == Outcome::Conflict
+            && report.detail == Some(Detail::ModifiedHere)
+            && let Some(to) = self.context.renames.moved_to(self.context.root, self.reader, self.entry)?
+        {
+            report.at = Some(to.path.clone());
+            report.message = Some(format!("the snapshot has moved it to {}; both sides changed it", to.path));
+        }
+        Ok(())
+    }
+
+    /// A new file of the snapshot that has come from `followed`, whose change at the target it takes along.
+    pub(super) fn moved_in(
+        &mut self,
+        report: &FileReport,
+        found: &Found,
+    ) -> Result<Option<Planned>, Trouble> {
+        let Some(from) = self.context.followed.get(&self.entry.path) else { return Ok(None) };
+        if !matches!(found.here, Here::Absent) {
+            return Ok(None);
+        }
+        let Some(from) = self
+            .context
+            .renames
+            .moved_from(self.context.root, self.reader, self.entry)?
+            .filter(|one| one.path == *from)
+        else {
+            return Ok(None);
+        };
+        let Ok(old) = self.look(&from.path)? else { return Ok(None) };
+        let Some((bytes, exec)) = self.merged_into(self.entry, from, &old.here)? else { return Ok(None) };
+        Ok(Some(self.merged(report, found, bytes, exec, private(old.here.content()))))
+    }
+
+    /// Both sides have the file at this path and neither where it came from: both have moved it alike.
+    pub(super) fn moved_alike(
+        &mut self,
+        report: &FileReport,
+        found: &Found,
+    ) -> Result<Option<Planned>, Trouble> {
+        let Some(from) = self.context.renames.moved_from(self.context.root, self.reader, self.entry)? else {
+            return Ok(None);
+        };
+        if !matches!(self.look(&from.path)?, Ok(Found { here: Here::Absent, .. })) {
+            return Ok(None);
+        }
+        let Some(base) = from.head.as_ref() else { return Ok(None) };
+        let (Some(old), Some(here)) =
+            (self.reader.stored(base)?, found.here.content().and_then(|content| content.bytes.as_ref()))
+        else {
+            return Ok(None);
+        };
+        if similarity(&old, here) < ALIKE {
+            return Ok(None);
+        }
+        let Some((bytes, exec)) = self.merged_into(self.entry, from, &found.here)? else { return Ok(None) };
+        let content = found.here.content();
+        if content.is_some_and(|now| now.bytes.as_ref() == Some(&bytes) && now.exec() == exec) {
+            return Ok(Some(Planned::done(report.clone())));
+        }
+        Ok(Some(self.merged(report, found, bytes, exec, private(content))))
+    }
+
+    fn merged(
+        &self,
+        report: &FileReport,
+        found: &Found,
+        bytes: Vec<u8>,
+        exec: bool,
+        private: bool,
+    ) -> Planned {
+        let mut report = report.clone();
+        report.outcome = Outcome::Merged;
+        if found.here.content().is_some_and(|content| content.stat.links > 1) {
+            report.notes.push(Note::HardlinkBroken);
+        }
+        let post = Post::File { exec, private, content: Source::Bytes(bytes) };
+        let change = self.change(found, post, Detail::Modified);
+        Planned { report, change: Some(change), keep: None }
+    }
+
+    /// What the target has of `from` merged with what the snapshot has made of it at `to`; `None` where it is not
+    /// clean.
+    fn merged_into(
+        &mut self,
+        to: &Entry,
+        from: &Entry,
+        here: &Here,
+    ) -> Result<Option<(Vec<u8>, bool)>, Trouble> {
+        let (Some(base), Some(incoming)) = (from.head.as_ref(), to.worktree.as_ref()) else {
+            return Ok(None);
+        };
+        let Shape::File { exec: ours } = here.shape() else { return Ok(None) };
+        let (old, theirs) = (is_executable(base), is_executable(incoming));
+        let exec = if ours == old { theirs } else { ours };
+        let path: &RelPath = &to.path;
+        Ok(match merge::three_way(self.reader, path, Some(base), incoming, here)? {
+            Merge::Clean(bytes) => Some((bytes, exec)),
+            _ => None,
         })
     }
+}
+
+fn is_executable(state: &FileState) -> bool {
+    state.mode == Mode::Executable
+}
+
+fn private(content: Option<&Content>) -> bool {
+    content.is_some_and(|content| content.stat.mode & 0o077 == 0)
 }
