@@ -216,7 +216,7 @@ fn fits(a: u64, b: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn one(path: &str, content: &str) -> One {
@@ -257,5 +257,48 @@ mod tests {
     #[test]
     fn what_is_not_alike_is_not_paired() {
         assert!(found(&[("a", A)], &[("b", "something\nelse\naltogether\n")]).is_empty());
+    }
+
+    #[test]
+    fn the_only_file_of_a_name_comes_before_what_is_more_alike() {
+        let (old, near, edited) = (A.repeat(4), A.repeat(4) + "5\n", A.repeat(4) + "one more line\n");
+        let moved = found(&[("old/a", &old)], &[("new/b", &near), ("new/a", &edited)]);
+        assert_eq!(moved, [("old/a".into(), "new/a".into())]);
+    }
+
+    #[test]
+    fn of_several_namesakes_the_one_where_the_neighbours_went() {
+        let (x, y) = (A.repeat(4) + "x\n", A.repeat(4) + "y\n");
+        let (old, same) = (A.repeat(4), B.repeat(4));
+        let moved = found(
+            &[("old/mod", &old), ("old/neighbour", &same)],
+            &[("aside/mod", &x), ("new/mod", &y), ("new/neighbour", &same)],
+        );
+        assert_eq!(moved[0], ("old/mod".into(), "new/mod".into()));
+    }
+
+    #[test]
+    fn what_the_other_side_has_not_changed_is_only_paired_by_content() {
+        let mut gone = [one("a", A), one("b", B)];
+        gone[1].wanted = false;
+        let new = [one("x", "one\ntwo\nthree\nsix\n")];
+        let read = |one: &One, _: bool| {
+            let text = match one.path.as_bytes() {
+                b"a" => A,
+                b"b" => B,
+                _ => "one\ntwo\nthree\nsix\n",
+            };
+            Ok(Some(text.as_bytes().to_vec()))
+        };
+        assert_eq!(pairs(&gone, &new, read).unwrap().get(&gone[0].path), Some(&new[0].path));
+        gone[0].wanted = false;
+        assert!(pairs(&gone, &new, read).unwrap().is_empty());
+    }
+
+    #[test]
+    fn empty_files_are_never_paired() {
+        let empty = |path| One { size: Some(0), ..one(path, "") };
+        let read = |_: &One, _: bool| Ok(Some(Vec::new()));
+        assert!(pairs(&[empty("a")], &[empty("b")], read).unwrap().is_empty());
     }
 }
