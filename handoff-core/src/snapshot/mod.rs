@@ -9,6 +9,7 @@ mod codec;
 mod diff;
 mod limits;
 pub mod manifest;
+mod nameless;
 mod parallel;
 mod shape;
 mod spool;
