@@ -153,8 +153,9 @@ impl Spool {
     /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
     /// [`Error::BlobMissing`] when it names a content that was not added.
     pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
-        let snapshot = self.seal(manifest)?;
-        for (blob, size) in &snapshot.manifest().contents()? {
+        let named = manifest.contents()?;
+        let snapshot = self.seal_named(manifest, &named)?;
+        for (blob, size) in &named {
             match snapshot.blob_size(blob) {
                 None => return Err(Error::BlobMissing { blob: *blob }),
                 Some(found) if found != *size => {
@@ -171,11 +172,15 @@ impl Spool {
 
     /// As [`finish`](Self::finish), whether or not the contents are those that the manifest names.
     pub(crate) fn seal(self, manifest: Manifest) -> Result<Snapshot, Error> {
+        let named = manifest.contents()?;
+        self.seal_named(manifest, &named)
+    }
+
+    fn seal_named(self, manifest: Manifest, named: &HashMap<Digest, u64>) -> Result<Snapshot, Error> {
         manifest.check(&Limits::CEILING)?;
         let id = manifest.id()?;
-        let named = manifest.contents()?;
         self.flush()?;
-        self.drop_unnamed(&named)?;
+        self.drop_unnamed(named)?;
         self.flush()?;
         let Self { vault, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());

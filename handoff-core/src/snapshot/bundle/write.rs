@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::snapshot::blob::Packer;
 use crate::snapshot::nameless::Nameless;
-use crate::snapshot::store::{Block, Draft, Place};
+use crate::snapshot::store::{Block, Draft, Place, Store};
 use crate::snapshot::{Inner, Manifest};
 
 /// Writes `snapshot` to `out`; `path` is for messages.
@@ -30,7 +30,26 @@ fn write_rest(
     snapshot: &Inner,
     placed: impl Fn(&Block) -> Option<u64>,
 ) -> Result<(), Error> {
-    let store = &snapshot.store;
+    std::thread::scope(|scope| {
+        let path = out.path;
+        // Thousands of entries take as long to encode as their contents to write; a few are not worth a thread.
+        let many = snapshot.manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200;
+        let packing = many.then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
+        let rows = write_blocks(out, &snapshot.store, placed)?;
+        let manifest = match packing {
+            Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => pack_manifest(&snapshot.manifest, path),
+        }?;
+        write_end(out, snapshot, &manifest, &rows)
+    })
+}
+
+/// Writes the blocks that are not in place, and says where each is.
+fn write_blocks(
+    out: &mut Frames<'_>,
+    store: &Store,
+    placed: impl Fn(&Block) -> Option<u64>,
+) -> Result<Vec<Row>, Error> {
     let mut buffer = Vec::new();
     let mut rows = Vec::with_capacity(store.blocks().len());
     for (at, block) in store.blocks().iter().enumerate() {
@@ -47,21 +66,33 @@ fn write_rest(
             out.raw(payload)?;
         }
     }
+    Ok(rows)
+}
+
+/// The payload of the manifest's frame, and the length that it stands for.
+struct Packed {
+    payload: Vec<u8>,
+    raw: usize,
+}
+
+fn pack_manifest(manifest: &Manifest, path: &Path) -> Result<Packed, Error> {
+    let raw = manifest.to_canonical()?;
+    let mut packer = Packer::new().map_err(|why| Error::io("compressing the manifest of", path, why))?;
+    let packed = packer.pack(&raw).map(<[u8]>::to_vec);
+    Ok(Packed { raw: raw.len(), payload: packed.unwrap_or(raw) })
+}
+
+/// Writes the manifest, the index and the end.
+fn write_end(out: &mut Frames<'_>, snapshot: &Inner, packed: &Packed, rows: &[Row]) -> Result<(), Error> {
     let manifest = out.at;
-    write_manifest(out, &snapshot.manifest)?;
+    out.frame(frame::MANIFEST, &packed.payload, packed.raw)?;
     let index = out.at;
-    let table = Index::encode(&rows, store.blobs());
+    let table = Index::encode(rows, snapshot.store.blobs());
     out.frame(frame::INDEX, &table, table.len())?;
     let len = out.at + (frame::HEADER_LEN + frame::END_LEN) as u64;
     let index_digest = Digest::of(&table);
     let end = End { manifest, index, len, index_digest, snapshot: snapshot.id.0 };
     out.frame(frame::END, &end.encode(), frame::END_LEN)
-}
-
-fn write_manifest(out: &mut Frames<'_>, manifest: &Manifest) -> Result<(), Error> {
-    let raw = manifest.to_canonical()?;
-    let mut packer = Packer::new().map_err(|why| Error::io("compressing the manifest of", out.path, why))?;
-    out.frame(frame::MANIFEST, packer.pack(&raw).unwrap_or(&raw), raw.len())
 }
 
 /// Writes to `path` so that it always holds either what it held before or the whole bundle.

@@ -186,7 +186,7 @@ fn a_save_that_fails_leaves_the_snapshot_as_it_was() {
         assert_eq!(len(), before);
         assert_eq!(snapshot.save(&taken).unwrap_err().kind(), ErrorKind::Io);
         assert_eq!(snapshot.save(dir.path().join("..")).unwrap_err().kind(), ErrorKind::InvalidArgument);
-        assert_eq!(names(dir.path()), [taken.clone()]);
+        assert_eq!(names(dir.path()), std::slice::from_ref(&taken));
         assert_holds(&snapshot, &files);
         snapshot.save(&path).unwrap();
         assert_holds(&Snapshot::open(&path).unwrap(), &files);
