@@ -19,6 +19,39 @@ pub struct CaptureOptions {
     pub max_entries: u64,
     /// Patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
     pub exclude: Vec<String>,
+    /// Patterns in gitignore syntax of ignored files to carry; everything else that git ignores stays behind. An
+    /// ignored directory that matches is carried whole. Default none.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let app = dir.path().join("app");
+    /// # std::process::Command::new("git").args(["init", "-q"]).arg(&app).status()?;
+    /// use handoff_core::{CaptureOptions, Workspace, capture};
+    ///
+    /// std::fs::write(app.join(".gitignore"), "/local/\n*.log\n")?;
+    /// std::fs::create_dir(app.join("local"))?;
+    /// std::fs::write(app.join("local/settings.toml"), "port = 8080\n")?;
+    /// std::fs::write(app.join("debug.log"), "much\n")?;
+    ///
+    /// let mut options = CaptureOptions::default();
+    /// options.include_ignored = vec!["/local/*.toml".into()];
+    /// options.list_ignored = true;
+    /// let snapshot = capture(&Workspace::new([&app])?, &options)?;
+    /// let repo = &snapshot.manifest().repos[0];
+    /// assert!(repo.entries.iter().any(|entry| entry.path == "local/settings.toml".into() && entry.flags.ignored));
+    /// assert_eq!(repo.omissions[0].path, "debug.log".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub include_ignored: Vec<String>,
+    /// Whether each work tree's `.worktreeinclude` counts like [`include_ignored`](Self::include_ignored): a file of
+    /// patterns in gitignore syntax at its root, by which a project names the ignored files that another checkout
+    /// needs. Default true.
+    pub worktree_include: bool,
+    /// Whether ignored files that are not carried are listed as omissions: an ignored directory as one, files by name
+    /// while they are few. Default false.
+    pub list_ignored: bool,
+    /// Whether directories with nothing in them travel, which git does not know. Default true.
+    pub empty_dirs: bool,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
     /// Time after which the capture ends with what it has, marked partial. Default none.
@@ -51,6 +84,10 @@ impl Default for CaptureOptions {
             max_total_bytes: 1 << 30,
             max_entries: 50_000,
             exclude: Vec::new(),
+            include_ignored: Vec::new(),
+            worktree_include: true,
+            list_ignored: false,
+            empty_dirs: true,
             bases: Bases::default(),
             deadline: None,
             spool_memory: 32 << 20,
@@ -66,6 +103,10 @@ impl Default for CaptureOptions {
 pub struct CapturePlan {
     /// One per repository, in order of name.
     pub repos: Vec<RepoPlan>,
+    /// Files outside any repository, in order of their logical names.
+    pub loose_files: Vec<PlannedFile>,
+    /// Files outside any repository that would be left out.
+    pub loose_omissions: Vec<Omission>,
 }
 
 /// One repository of a [`CapturePlan`].
@@ -98,8 +139,12 @@ pub struct PlannedFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlannedChange {
-    /// New to git.
+    /// New to git, or outside any repository.
     Untracked,
+    /// Ignored by git, and asked for.
+    Ignored,
+    /// A directory with nothing in it.
+    EmptyDirectory,
     /// Tracked and different, staged or not.
     Modified,
     /// Tracked and gone.
