@@ -76,7 +76,9 @@ mod text;
 mod workspace;
 
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
-pub use capture::{Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, capture, plan};
+pub use capture::{
+    Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan, capture, plan,
+};
 pub use digest::{Digest, Hasher, ParseIdError};
 pub use error::{Error, ErrorKind};
 pub use id::{ApplyId, ObjectFormat, Oid, SnapshotId};

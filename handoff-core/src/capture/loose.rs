@@ -1,109 +1,146 @@
-//! Files outside any checkout: read like new files, without git.
+//! Files outside any checkout: read like new files, without git, and by the same rules of quiet and of ending early.
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::options::{CaptureOptions, PlannedChange, PlannedFile};
-use super::read::{Stamp, Stop, stamp};
+use super::pass::not_read;
+use super::read::{Outcome, Read, Stop};
+use super::settle::{Look, Stamp, Watch};
+use super::stream::Ending;
 use super::{Run, limits};
+use crate::digest::Digest;
+use crate::error::Error;
 use crate::git::Patterns;
 use crate::path::{RelPath, auto_run};
+use crate::progress::Until;
 use crate::rooted::{Dir, errno_name};
-use crate::snapshot::{AddError, Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool};
+use crate::snapshot::{AddError, Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason};
 use crate::workspace::{LooseFile, Workspace};
-
-/// Times a file that changes while it is read is read again.
-const RETRIES: usize = 3;
 
 /// Files above this go to the spool as a stream, in bytes.
 const HELD: u64 = 8 << 20;
 
-/// What one file came to.
-enum Read {
-    Entry(Box<Entry>),
-    Omission(Omission),
-}
-
 impl Run<'_> {
-    /// Captures the files outside any checkout, in order of name.
-    pub(super) fn loose_files(&mut self) -> Result<(Vec<Entry>, Vec<Omission>), crate::Error> {
-        let (mut entries, mut omissions) = (Vec::new(), Vec::new());
-        for file in self.workspace.loose_files() {
+    /// Captures the files outside any checkout, in order of name, and waits until all of them have been quiet.
+    pub(super) fn loose_files(&mut self) -> Result<(Vec<Entry>, Vec<Omission>), Error> {
+        let files = self.workspace.loose_files();
+        let mut reads = Vec::with_capacity(files.len());
+        let mut entries = self.entries;
+        for file in files {
             self.options.control.check()?;
-            let expired = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            self.cut |= expired;
-            let read = match refusal(file, self.options, self.patterns, expired, self.entries) {
-                Some(omission) => Read::Omission(omission),
-                None => match self.loose_file(file) {
-                    Ok(read) => read,
-                    Err(Stop::Capture(why) | Stop::Repository(why)) => return Err(why),
-                },
+            let read = match refusal(file, self.options, self.patterns, entries) {
+                Some(omission) => Outcome::Omission(omission).into(),
+                None => self.loose_file(file).map_err(Stop::into_error)?,
             };
-            match read {
-                Read::Entry(entry) => {
-                    self.entries += 1;
-                    let size = entry.worktree.as_ref().map_or(0, |state| state.size);
-                    self.bytes = self.bytes.saturating_add(size);
-                    entries.push(*entry);
-                }
-                Read::Omission(omission) => omissions.push(omission),
+            entries += u64::from(matches!(read.outcome, Outcome::Entry(_)));
+            self.bytes = self.bytes.saturating_add(read.bytes);
+            reads.push(read);
+        }
+        let settled = self.settle(&mut reads, |run, open, may_read| {
+            let mut looks = Vec::with_capacity(open.len());
+            for open in open {
+                looks.push(match files.get(open.at) {
+                    Some(file) => run.look_again(file, &open.watch, open.bytes, may_read)?,
+                    None => Look::Moving,
+                });
+            }
+            Ok(looks)
+        });
+        settled.map_err(Stop::into_error)?;
+        let (mut carried, mut omissions) = (Vec::new(), Vec::new());
+        for read in reads {
+            self.cut = self.cut.take().or(read.cut);
+            match read.outcome {
+                Outcome::Entry(entry) => carried.push(*entry),
+                Outcome::Omission(omission) => omissions.push(omission),
+                Outcome::Unchanged => {}
             }
         }
-        Ok((entries, omissions))
+        self.entries += carried.len() as u64;
+        Ok((carried, omissions))
+    }
+
+    /// Looks at a file that was not quiet when its `bytes` were read.
+    fn look_again(
+        &mut self,
+        file: &LooseFile,
+        watch: &Watch,
+        bytes: u64,
+        may_read: bool,
+    ) -> Result<Look, Stop> {
+        if let Ok((mut opened, _)) = open(file)
+            && watch.is_settled(&mut opened, &self.options.control, self.until)?
+        {
+            return Ok(Look::Settled);
+        }
+        if !may_read || self.until.reached().is_some() {
+            return Ok(Look::Moving);
+        }
+        // What was read before gives way, unless this read ends in the middle.
+        let others = self.bytes.saturating_sub(bytes);
+        let all = std::mem::replace(&mut self.bytes, others);
+        let read = self.loose_file(file)?;
+        self.bytes = if read.cut.is_some() { all } else { others.saturating_add(read.bytes) };
+        Ok(Look::Again(Box::new(read)))
     }
 
     fn loose_file(&self, file: &LooseFile) -> Result<Read, Stop> {
-        let mut attempt = 0;
-        loop {
-            let (mut opened, before) = match open(file) {
-                Ok(opened) => opened,
-                Err(omission) => return Ok(Read::Omission(omission)),
-            };
-            if let Some(omission) = too_large(file, before.size, self.bytes, self.options) {
-                return Ok(Read::Omission(omission));
-            }
-            let (blob, size) = match self.take(&mut opened, before) {
-                Ok(taken) => taken,
-                Err(AddError::Source(why)) => return Ok(Read::Omission(unreadable(file, &why))),
-                Err(AddError::Spool(why)) => return Err(Stop::Capture(why)),
-            };
-            let still = stamp(&opened).is_ok_and(|after| after == Some(before)) && size == before.size;
-            if !still && attempt < RETRIES {
-                attempt += 1;
-                self.options.control.check()?;
-                continue;
-            }
-            let mode = if before.executable { Mode::Executable } else { Mode::Regular };
-            let state = FileState { blob: Some(blob), eol: None, mode, oid: None, size, extra: Extra::new() };
-            let flags = EntryFlags {
-                auto_run: auto_run(&file.name),
-                unstable: !still,
-                untracked: true,
-                ..EntryFlags::default()
-            };
-            return Ok(Read::Entry(Box::new(Entry {
-                flags,
-                head: None,
-                index: None,
-                path: file.name.clone(),
-                worktree: Some(state),
-                extra: Extra::new(),
-            })));
+        if let Some(read) = self.ended(file) {
+            return Ok(read);
         }
+        // Taken first, so that the file is at least as young as this makes it.
+        let begun = (SystemTime::now(), Instant::now());
+        let (mut opened, before) = match open(file) {
+            Ok(opened) => opened,
+            Err(omission) => return Ok(Outcome::Omission(omission).into()),
+        };
+        if let Some(omission) = too_large(file, before.size, self.bytes, self.options) {
+            return Ok(Outcome::Omission(omission).into());
+        }
+        let (blob, size) = match self.take(&mut opened, before) {
+            Ok(taken) => taken,
+            Err(AddError::Source(why)) => {
+                let unreadable = || Outcome::Omission(unreadable(file, &why)).into();
+                return Ok(self.ended(file).unwrap_or_else(unreadable));
+            }
+            Err(AddError::Spool(why)) => return Err(Stop::Capture(why)),
+        };
+        // The same size and times after reading as before: nobody began to write while we read.
+        let still = Stamp::of(&opened).is_ok_and(|after| after == Some(before)) && size == before.size;
+        let watch = Watch::new(before, still, blob, begun, self.options.quiet);
+        let mode = if before.executable { Mode::Executable } else { Mode::Regular };
+        let state = FileState { blob: Some(blob), eol: None, mode, oid: None, size, extra: Extra::new() };
+        let flags = EntryFlags { auto_run: auto_run(&file.name), untracked: true, ..EntryFlags::default() };
+        let entry = Entry {
+            flags,
+            head: None,
+            index: None,
+            path: file.name.clone(),
+            worktree: Some(state),
+            extra: Extra::new(),
+        };
+        Ok(Read { bytes: size, watch, ..Outcome::Entry(Box::new(entry)).into() })
+    }
+
+    /// A file that was not come to, when it is time to end.
+    fn ended(&self, file: &LooseFile) -> Option<Read> {
+        let why = self.until.reached()?;
+        let omission = omission(&file.name, not_read(&why), None, None);
+        Some(Read { cut: Some(why), ..Outcome::Omission(omission).into() })
     }
 
     /// The content of an open file, in the spool.
-    fn take(&self, file: &mut File, before: Stamp) -> Result<(crate::Digest, u64), AddError> {
-        let spool: &Spool = &self.spool;
+    fn take(&self, file: &mut File, before: Stamp) -> Result<(Digest, u64), AddError> {
         // One byte more than it has, so that a file which grows is seen to.
-        let mut file = file.take(before.size + 1);
+        let mut source = Ending { source: file.take(before.size + 1), until: self.until };
         if before.size > HELD {
-            return spool.add_reader(&mut file, &self.options.control);
+            return self.spool.add_reader(&mut source, &self.options.control);
         }
         let mut content = Vec::with_capacity(before.size as usize + 1);
-        file.read_to_end(&mut content).map_err(AddError::Source)?;
-        let blob = spool.add(&content).map_err(AddError::Spool)?;
+        source.read_to_end(&mut content).map_err(AddError::Source)?;
+        let blob = self.spool.add(&content).map_err(AddError::Spool)?;
         Ok((blob, content.len() as u64))
     }
 }
@@ -112,14 +149,17 @@ impl Run<'_> {
 pub(super) fn plan(
     workspace: &Workspace,
     options: &CaptureOptions,
+    until: &Until,
     patterns: Option<&Patterns>,
     bytes: &mut u64,
-) -> (Vec<PlannedFile>, Vec<Omission>) {
+) -> Result<(Vec<PlannedFile>, Vec<Omission>), Error> {
     let (mut files, mut omissions) = (Vec::new(), Vec::new());
     for file in workspace.loose_files() {
-        let size = match refusal(file, options, patterns, false, 0) {
-            Some(omission) => Err(omission),
-            None => open(file).map(|(_, stamp)| stamp.size),
+        options.control.check()?;
+        let size = match (refusal(file, options, patterns, 0), until.reached()) {
+            (Some(omission), _) => Err(omission),
+            (None, Some(why)) => Err(omission(&file.name, not_read(&why), None, None)),
+            (None, None) => open(file).map(|(_, stamp)| stamp.size),
         };
         match size.and_then(|size| too_large(file, size, *bytes, options).map_or(Ok(size), Err)) {
             Ok(size) => {
@@ -130,7 +170,7 @@ pub(super) fn plan(
             Err(omission) => omissions.push(omission),
         }
     }
-    (files, omissions)
+    Ok((files, omissions))
 }
 
 /// Why a file is left out before it is looked at.
@@ -138,7 +178,6 @@ fn refusal(
     file: &LooseFile,
     options: &CaptureOptions,
     patterns: Option<&Patterns>,
-    expired: bool,
     entries: u64,
 ) -> Option<Omission> {
     let rule = patterns.and_then(|patterns| patterns.matching(file.name.as_bytes()));
@@ -149,7 +188,7 @@ fn refusal(
         let rule = limits::max_entries(options.max_entries);
         return Some(omission(&file.name, OmissionReason::OverBudget, Some(rule), None));
     }
-    expired.then(|| omission(&file.name, OmissionReason::Deadline, None, None))
+    None
 }
 
 fn too_large(file: &LooseFile, size: u64, taken: u64, options: &CaptureOptions) -> Option<Omission> {
@@ -175,7 +214,7 @@ fn open(file: &LooseFile) -> Result<(File, Stamp), Omission> {
     });
     let special = || omission(&file.name, OmissionReason::SpecialFile, None, None);
     match opened {
-        Ok(Some(opened)) => match stamp(&opened) {
+        Ok(Some(opened)) => match Stamp::of(&opened) {
             Ok(Some(stamp)) => Ok((opened, stamp)),
             Ok(None) => Err(special()),
             Err(why) => Err(unreadable(file, &why)),

@@ -1,14 +1,15 @@
 //! What a capture of one repository would carry, from stat data alone.
 
 use std::path::Path;
-use std::time::Instant;
 
+use super::pass::not_read;
 use super::read::omission;
 use super::scan::{Candidate, Disk, candidates};
 use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
+use crate::progress::Until;
 use crate::rooted::errno_name;
 use crate::snapshot::{Omission, OmissionReason};
 
@@ -17,7 +18,7 @@ use crate::snapshot::{Omission, OmissionReason};
 pub(super) fn repository(
     root: &Path,
     options: &CaptureOptions,
-    deadline: Option<Instant>,
+    until: &Until,
     patterns: Option<&Patterns>,
     bytes: &mut u64,
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
@@ -26,13 +27,19 @@ pub(super) fn repository(
     let include = repo.include(&options.include_ignored, options.worktree_include);
     let scan = ScanOptions {
         control: &options.control,
-        deadline,
+        until,
         include: Some(&include),
         list_ignored: options.list_ignored,
     };
-    let mut found = candidates(&repo, &index, &scan, options.empty_dirs)?;
+    let mut found = candidates(&repo, &index, &scan, options)?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
+        // The walk was cut short, which stays so.
+        let unread = until.reached().filter(|_| matches!(candidate.disk, Disk::Unread));
+        if let Some(why) = unread {
+            plan.omissions.push(omission(candidate, not_read(&why), None, None));
+            continue;
+        }
         match left_out(candidate, options, patterns, *bytes) {
             Some(omission) => plan.omissions.push(omission),
             None => {

@@ -11,7 +11,7 @@ mod layout;
 mod settings;
 
 use super::*;
-use crate::snapshot::{Entry, Eol, Layer, Mode, OperationKind};
+use crate::snapshot::{Entry, Eol, Layer, Mode, OmissionReason, OperationKind};
 
 struct Scratch {
     dir: tempfile::TempDir,

@@ -17,7 +17,7 @@ use crate::support::driver::{Job, Operation};
 use crate::support::git;
 use crate::support::oracle;
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch};
+use crate::support::repo::{Format, Repo, scratch, undisturbed};
 
 /// A repository that ignores logs and two directories, and a clean clone of it.
 pub fn pair(top: &std::path::Path) -> (Repo, Repo) {
@@ -36,7 +36,7 @@ pub fn taken(source: &Repo, options: &CaptureOptions) -> Snapshot {
 }
 
 fn asking(patterns: &[&str]) -> CaptureOptions {
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.include_ignored = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
     options
 }
@@ -76,7 +76,7 @@ fn without_being_asked_for_nothing_ignored_travels_or_is_listed() {
     let scratch = scratch();
     let (source, _) = pair(scratch.path());
     untidy(&source);
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     assert_eq!((snapshot.entries().count(), snapshot.omissions().count()), (0, 0));
 }
 
@@ -140,12 +140,12 @@ fn failure_15_ignored_but_needed_files_are_asked_for_by_worktreeinclude_or_liste
         ".worktreeinclude",
         "# what another checkout needs\r\n.env.local\n/local/\n!local/deep/\nsrc/\n",
     );
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     // The file itself is new to git, and `src/` asks for what git does not ignore.
     let git_says = asked_for(&source, &[".env.local", "/local/", "!local/deep/", "src/"]);
     assert_eq!(ignored(&snapshot), git_says);
     assert!(git_says.contains(b".env.local".as_slice()));
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.worktree_include = false;
     options.list_ignored = true;
     let snapshot = taken(&source, &options);
@@ -173,11 +173,11 @@ fn a_worktreeinclude_that_is_no_file_asks_for_nothing() {
     let scratch = scratch();
     let (source, _) = pair(scratch.path());
     source.write(".env", "A=1\n").write("elsewhere", ".env\n").link(".worktreeinclude", "elsewhere");
-    assert_eq!(ignored(&taken(&source, &CaptureOptions::default())), set(&[]), "a link is not followed");
+    assert_eq!(ignored(&taken(&source, &undisturbed())), set(&[]), "a link is not followed");
     source.remove(".worktreeinclude");
     let pipe = source.at(".worktreeinclude");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     let (_, omission) = snapshot.omissions().next().unwrap();
     assert_eq!(
         (omission.path.to_string().as_str(), &omission.reason),
@@ -193,7 +193,7 @@ fn many_ignored_files_are_summed_up_and_none_is_lost_from_the_count() {
         source.write(format!("src/logs/{number}.log"), "x");
     }
     source.write("target/x", "x");
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.list_ignored = true;
     let snapshot = taken(&source, &options);
     let found: Vec<&Omission> = snapshot.omissions().map(|(_, omission)| omission).collect();
@@ -256,7 +256,7 @@ fn a_repository_in_an_ignored_directory_is_captured_only_when_asked_for() {
     let names = |options: &CaptureOptions| -> Vec<String> {
         taken(&source, options).manifest().repos.iter().map(|repo| repo.name.clone()).collect()
     };
-    assert_eq!(names(&CaptureOptions::default()), ["app"]);
+    assert_eq!(names(&undisturbed()), ["app"]);
     assert_eq!(names(&asking(&["*.c"])), ["app"], "the pattern asks for files of this repository");
     assert_eq!(names(&asking(&["/local/"])), ["app", "app/local/lib"]);
 }

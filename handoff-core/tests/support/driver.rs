@@ -156,7 +156,7 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     match job.operation {
         Operation::Discover => unreachable!("done above"),
         Operation::Capture => {
-            let mut options = CaptureOptions::default();
+            let mut options = super::repo::undisturbed();
             if job.spool.is_some() {
                 options.spool_memory = 0;
                 options.spool_dir.clone_from(&job.spool);

@@ -5,17 +5,20 @@ mod file;
 
 use std::io;
 
-pub(super) use self::file::{Stamp, stamp};
-
 use super::CaptureOptions;
+use super::pass::{Source, not_read};
 use super::scan::{Candidate, Disk};
+use super::settle::Watch;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
 use crate::id::Oid;
 use crate::path::auto_run;
+use crate::progress::Until;
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
-use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage};
+use crate::snapshot::{
+    Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, PartialReason, Spool, Stage,
+};
 
 /// Bytes below which a committed version is read without looking at its size first.
 const SMALL: u32 = 1 << 20;
@@ -27,6 +30,7 @@ pub(super) struct Reader<'a> {
     pub root: &'a Root,
     pub spool: &'a Spool,
     pub options: &'a CaptureOptions,
+    until: &'a Until,
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
@@ -34,7 +38,9 @@ pub(super) struct Reader<'a> {
     /// Bytes of content that may still be added.
     left: u64,
     /// Bytes of content added so far, all layers together.
-    pub added: u64,
+    added: u64,
+    /// Set by reading a file that was not quiet.
+    watch: Option<Watch>,
 }
 
 /// Why reading stops: the trouble of this repository, or of the capture as a whole.
@@ -49,11 +55,38 @@ impl From<Error> for Stop {
     }
 }
 
+impl Stop {
+    /// The trouble, where there is no repository that it could be the trouble of.
+    pub fn into_error(self) -> Error {
+        let (Self::Repository(why) | Self::Capture(why)) = self;
+        why
+    }
+}
+
 /// What became of a candidate.
 pub(super) enum Outcome {
     Unchanged,
     Entry(Box<Entry>),
     Omission(Omission),
+}
+
+/// What reading a candidate gave.
+pub(super) struct Read {
+    pub outcome: Outcome,
+    /// Bytes of content added for it, all layers together.
+    pub bytes: u64,
+    /// It is to be looked at again.
+    pub watch: Option<Watch>,
+    /// The walk saw it, and nothing was there any more.
+    pub gone: bool,
+    /// Why it was not read.
+    pub cut: Option<PartialReason>,
+}
+
+impl From<Outcome> for Read {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, bytes: 0, watch: None, gone: false, cut: None }
+    }
 }
 
 /// The work-tree layer of a candidate, read.
@@ -66,27 +99,58 @@ enum OnDisk {
 #[derive(Default)]
 struct Notes {
     raw: Option<String>,
-    unstable: bool,
     /// The content is in the spool and equals the stored form byte for byte.
     verbatim: bool,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(
-        repo: &'a Repo,
-        index: &'a Index,
-        root: &'a Root,
+        source: &Source<'a>,
         spool: &'a Spool,
         options: &'a CaptureOptions,
+        until: &'a Until,
         left: u64,
     ) -> Self {
+        let &Source { repo, index, root, .. } = source;
         let blobs = repo.blobs();
-        Self { repo, index, root, spool, options, blobs, normaliser: None, last_parent: None, left, added: 0 }
+        let (normaliser, last_parent, watch) = (None, None, None);
+        Self {
+            repo,
+            index,
+            root,
+            spool,
+            options,
+            until,
+            blobs,
+            normaliser,
+            last_parent,
+            left,
+            added: 0,
+            watch,
+        }
+    }
+
+    /// Lets `bytes` be added once more, whose content will not be kept.
+    pub fn give_back(&mut self, bytes: u64) {
+        self.left = self.left.saturating_add(bytes);
     }
 
     /// Reads `candidate`. Content that no longer fits is left out.
-    pub fn read(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
+    pub fn read(&mut self, candidate: &Candidate) -> Result<Read, Stop> {
+        let before = self.added;
+        self.watch = None;
         let on_disk = self.on_disk(candidate)?;
+        let gone = matches!(on_disk, OnDisk::Absent) && candidate.was_there();
+        let outcome = self.outcome(candidate, on_disk)?;
+        // What is as committed is whole.
+        let watch = self.watch.take().filter(|_| matches!(outcome, Outcome::Entry(_)));
+        let ended = matches!(&outcome, Outcome::Omission(Omission { reason, .. })
+            if matches!(reason, OmissionReason::Deadline | OmissionReason::Cancelled));
+        let cut = self.until.reached().filter(|_| ended);
+        Ok(Read { outcome, bytes: self.added - before, watch, gone, cut })
+    }
+
+    fn outcome(&mut self, candidate: &Candidate, on_disk: OnDisk) -> Result<Outcome, Stop> {
         let (worktree, notes) = match on_disk {
             OnDisk::Absent if matches!(candidate.disk, Disk::EmptyDir) => {
                 let entry = self.entry(candidate, None, Notes::default())?;
@@ -166,7 +230,6 @@ impl<'a> Reader<'a> {
             raw: notes.raw,
             skip_worktree: item.is_some_and(|item| item.skip_worktree),
             stages,
-            unstable: notes.unstable,
             untracked: !candidate.is_tracked() && candidate.head.is_none(),
             ..EntryFlags::default()
         };
@@ -201,6 +264,7 @@ impl<'a> Reader<'a> {
             Disk::Absent | Disk::Dir | Disk::EmptyDir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Unread => omit(self.until.reached().as_ref().map_or(OmissionReason::Deadline, not_read)),
             Disk::Uninitialised => omit(OmissionReason::SubmoduleUninitialised),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
             Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {

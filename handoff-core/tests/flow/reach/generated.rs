@@ -8,15 +8,14 @@ use std::io::{Seek as _, Write as _};
 use std::path::Path;
 
 use handoff_core::{
-    ApplyOptions, CaptureOptions, Control, Durability, Outcome, Snapshot, Workspace, apply, capture, preview,
-    undo,
+    ApplyOptions, Control, Durability, Outcome, Snapshot, Workspace, apply, capture, preview, undo,
 };
 use proptest::prelude::*;
 
 use super::asked_for;
 use crate::flow::against_git::{cases, draw, story};
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch_in_memory};
+use crate::support::repo::{Format, Repo, scratch_in_memory, undisturbed};
 use crate::support::states::{Story, Template};
 use crate::support::{git, oracle};
 
@@ -133,7 +132,7 @@ fn there_and_back(
     let source = template.realise(story, &top.join("a/app"));
     put(extras, &source);
     let patterns = PATTERNS[extras.patterns];
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     if extras.by_file {
         fs::write(source.at(".worktreeinclude"), patterns.join("\n")).unwrap();
     } else {
