@@ -15,6 +15,7 @@ const LONGEST: usize = 400;
 const HOMES: &[(&str, &[&str])] = &[
     ("gix", &["git/", "git.rs"]),
     ("sha2", &["digest.rs"]),
+    ("encoding_rs", &["git/"]),
     ("zstd", &["snapshot/"]),
     ("imara_diff", &["text/", "text.rs"]),
     ("similar", &["text/", "text.rs"]),

@@ -5,6 +5,7 @@ mod bad_input;
 mod conflicts;
 mod diverged;
 mod drift;
+mod failures;
 mod hostile;
 mod identity;
 mod kill;
@@ -13,6 +14,7 @@ mod multi_repo;
 mod programs;
 mod purity;
 mod reach;
+mod state_table;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
 #[test]
