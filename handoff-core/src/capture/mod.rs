@@ -66,7 +66,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             options: &options,
             until: &until,
             patterns: patterns.as_ref(),
-            spool: Spool::new(options.spool_memory),
+            spool: Spool::new_in(options.spool_memory, options.spool_dir.clone()),
             tight,
             entries: 0,
             bytes: 0,

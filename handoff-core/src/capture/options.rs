@@ -1,5 +1,6 @@
 //! What a caller chooses, and what a plan tells.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::path::RelPath;
@@ -70,6 +71,10 @@ pub struct CaptureOptions {
     pub attempts: u32,
     /// Content kept in memory before it goes to an unlinked temporary file, in bytes. Default 32 MiB.
     pub spool_memory: u64,
+    /// Directory in whose file system that temporary file is. Default none: the system's for temporary files. Name the
+    /// directory that the snapshot will be saved to, and [`Snapshot::save`](crate::Snapshot::save) need not copy it; not
+    /// one that is captured.
+    pub spool_dir: Option<PathBuf>,
     /// Progress and cancellation.
     pub control: Control,
 }
@@ -114,6 +119,7 @@ impl Default for CaptureOptions {
             quiet: Duration::from_millis(50),
             attempts: 4,
             spool_memory: 32 << 20,
+            spool_dir: None,
             control: Control::default(),
         }
     }

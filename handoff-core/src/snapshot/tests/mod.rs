@@ -3,6 +3,7 @@
 
 mod codec;
 mod golden;
+mod save;
 mod spool;
 
 use super::*;
