@@ -68,6 +68,7 @@ mod path;
 mod progress;
 mod report;
 mod rooted;
+pub mod secrets;
 pub mod snapshot;
 #[doc(hidden)]
 pub mod testing;
@@ -75,7 +76,10 @@ mod text;
 mod workspace;
 
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
-pub use capture::{Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, capture, plan};
+pub use capture::{
+    AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules, capture,
+    plan,
+};
 pub use digest::{Digest, Hasher, ParseIdError};
 pub use error::{Error, ErrorKind};
 pub use id::{ApplyId, ObjectFormat, Oid, SnapshotId};

@@ -16,6 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gix", &["git/", "git.rs"]),
     ("sha2", &["digest.rs"]),
     ("zstd", &["snapshot/"]),
+    ("aho_corasick", &["secrets/"]),
     ("imara_diff", &["text/", "text.rs"]),
     ("similar", &["text/", "text.rs"]),
 ];
@@ -31,7 +32,7 @@ const VALUES: &[&str] = &[
     "snapshot/manifest.rs",
 ];
 const MECHANISMS: &[&str] =
-    &["git/", "text/", "rooted/", "workspace.rs", "capture/", "apply/", "snapshot/", "transcript/"];
+    &["git/", "text/", "rooted/", "secrets/", "workspace.rs", "capture/", "apply/", "snapshot/", "transcript/"];
 const UPPER: &[&str] = &["storage", "runtime", "agent", "lease", "policy", "notify", "handoff"];
 
 /// Places in handoff-core/src and the modules of the crate they must not name.
@@ -44,6 +45,11 @@ const LAYERS: &[(&[&str], &[&str], &str)] = &[
     (VALUES, UPPER, "values know no port, adapter or policy"),
     (MECHANISMS, UPPER, "mechanisms know no port, adapter or policy"),
     (&["text/"], &["git", "rooted", "workspace", "capture", "apply", "snapshot"], "text is pure"),
+    (
+        &["secrets/"],
+        &["git", "rooted", "workspace", "capture", "apply", "snapshot", "text"],
+        "finding secrets is pure",
+    ),
     (&["rooted/"], &["git", "capture", "apply", "snapshot", "text"], "the resolver knows only paths"),
     (&["git/"], &["capture", "apply", "workspace"], "git knows neither capture nor apply"),
     (

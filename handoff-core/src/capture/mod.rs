@@ -5,6 +5,7 @@ mod options;
 mod plan;
 mod read;
 mod scan;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-pub use self::options::{Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan};
-use self::read::{Outcome, Reader, Stop, omission};
+pub use self::options::{AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules};
+use self::read::{Outcome, Reader, Source, Stop, omission};
 use self::scan::{Candidate, candidates};
+use self::secrets::{Named, Secrets};
 use crate::error::Error;
 use crate::git::{Index, Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
@@ -62,6 +64,7 @@ const RETRIES: usize = 3;
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let patterns = limits::patterns(&options.exclude)?;
+    let secrets = Secrets::new(options)?;
     let (mut attempt, mut tight) = (0, false);
     loop {
         let mut run = Run {
@@ -69,6 +72,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             options,
             deadline,
             patterns: patterns.as_ref(),
+            secrets: &secrets,
             spool: Spool::new(options.spool_memory),
             tight,
             entries: 0,
@@ -122,12 +126,13 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let patterns = limits::patterns(&options.exclude)?;
+    let secrets = Secrets::new(options)?;
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
         workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
     let mut bytes = 0_u64;
     while let Some((root, name)) = todo.pop() {
-        match plan::repository(&root, options, deadline, patterns.as_ref(), &mut bytes) {
+        match plan::repository(&root, options, deadline, &name, patterns.as_ref(), &secrets, &mut bytes) {
             Ok((mut found, nested)) => {
                 found.name.clone_from(&name);
                 repos.push(found);
@@ -180,6 +185,7 @@ struct Run<'a> {
     options: &'a CaptureOptions,
     deadline: Option<Instant>,
     patterns: Option<&'a Patterns>,
+    secrets: &'a Secrets<'a>,
     spool: Spool,
     /// The limit for the whole snapshot may be reached, so what fits is decided in order.
     tight: bool,
@@ -253,7 +259,7 @@ impl Run<'_> {
         manifest.head = head?;
         manifest.id = id?;
         self.cut |= found.cut;
-        let mut outcomes = self.read(&repo, &index, found.paths)?;
+        let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
         for (_, outcome) in outcomes {
             match outcome {
@@ -263,6 +269,7 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
+        manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
         if repo.moment()? != before {
@@ -276,6 +283,7 @@ impl Run<'_> {
     fn read(
         &mut self,
         repo: &Repo,
+        name: &str,
         index: &Index,
         candidates: Vec<Candidate>,
     ) -> Result<Vec<(RelPath, Outcome)>, Stop> {
@@ -292,7 +300,8 @@ impl Run<'_> {
         let work = || -> Result<Share, Stop> {
             let left =
                 if tight { shared.options.max_total_bytes.saturating_sub(shared.bytes) } else { u64::MAX };
-            let mut reader = Reader::new(repo, index, &root, &shared.spool, shared.options, left);
+            let about = Source { repo, name, index, root: &root };
+            let mut reader = Reader::new(about, &shared.spool, shared.options, shared.secrets, left);
             let (mut out, mut cut) = (Vec::new(), false);
             let (mut turn, mut counted) = (0..0, 0);
             loop {
@@ -312,7 +321,10 @@ impl Run<'_> {
                     cut = true;
                     Outcome::Omission(omission(candidate, OmissionReason::Deadline, None, None))
                 } else {
-                    reader.read(candidate)?
+                    match shared.secrets.by_name(name, candidate) {
+                        Named::Omitted(omission) => Outcome::Omission(omission),
+                        Named::Travels(allowed) => reader.read(candidate, allowed)?,
+                    }
                 };
                 let bytes = std::mem::replace(&mut counted, reader.added);
                 meter.lock().unwrap_or_else(PoisonError::into_inner).step(

@@ -1,9 +1,11 @@
 //! What a caller chooses, and what a plan tells.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::path::RelPath;
 use crate::progress::Control;
+use crate::secrets::SecretScanner;
 use crate::snapshot::{Omission, RepoFailure};
 
 /// What to capture, and how much of it.
@@ -18,6 +20,11 @@ pub struct CaptureOptions {
     pub max_entries: u64,
     /// Patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
     pub exclude: Vec<String>,
+    /// Secrets that may travel all the same, each by its exact path and rule, as the omission names them. What was
+    /// allowed is recorded in the entry.
+    pub allow_secrets: Vec<AllowSecret>,
+    /// Rules for secrets beside the built-in ones, and without some of those.
+    pub secret_rules: SecretRules,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
     /// Time after which the capture ends with what it has, marked partial. Default none.
@@ -46,12 +53,45 @@ impl Default for CaptureOptions {
             max_total_bytes: 1 << 30,
             max_entries: 50_000,
             exclude: Vec::new(),
+            allow_secrets: Vec::new(),
+            secret_rules: SecretRules::default(),
             bases: Bases::default(),
             deadline: None,
             spool_memory: 32 << 20,
             control: Control::default(),
         }
     }
+}
+
+/// One file that may travel though a rule finds a secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AllowSecret {
+    /// The repository's name; `None` for every repository of the workspace.
+    pub repo: Option<String>,
+    /// The file, exactly.
+    pub path: RelPath,
+    /// The rule, exactly: [`Omission::rule`].
+    pub rule: String,
+}
+
+impl AllowSecret {
+    /// Lets `path` travel in every repository in spite of `rule`.
+    pub fn new(path: impl Into<RelPath>, rule: impl Into<String>) -> Self {
+        Self { repo: None, path: path.into(), rule: rule.into() }
+    }
+}
+
+/// A caller's changes to the rules for secrets. There is no switch for all of them.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SecretRules {
+    /// Patterns in gitignore syntax of further names that stay at home; the pattern is the rule's id.
+    pub names: Vec<String>,
+    /// Further searches in contents.
+    pub scanners: Vec<Arc<dyn SecretScanner>>,
+    /// Ids of rules that are not to be applied.
+    pub disabled: Vec<String>,
 }
 
 /// What a capture would carry, found without reading any content.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::read::omission;
+use super::secrets::{Named, Secrets};
 use super::scan::{Candidate, Disk, candidates};
 use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
@@ -18,7 +19,9 @@ pub(super) fn repository(
     root: &Path,
     options: &CaptureOptions,
     deadline: Option<Instant>,
+    name: &str,
     patterns: Option<&Patterns>,
+    secrets: &Secrets<'_>,
     bytes: &mut u64,
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
@@ -26,7 +29,14 @@ pub(super) fn repository(
     let mut found = candidates(&repo, &index, &ScanOptions { control: &options.control, deadline })?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
-        match left_out(candidate, options, patterns, *bytes) {
+        let named = match limits::excluded(candidate, patterns) {
+            Some(excluded) => Some(excluded),
+            None => match secrets.by_name(name, candidate) {
+                Named::Omitted(omission) => Some(omission),
+                Named::Travels(_) => left_out(candidate, options, *bytes),
+            },
+        };
+        match named {
             Some(omission) => plan.omissions.push(omission),
             None => {
                 let Some(file) = planned(candidate) else { continue };
@@ -36,19 +46,12 @@ pub(super) fn repository(
         }
     }
     plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
+    plan.omissions.extend(secrets.repositories(name, &mut found.nested));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))
 }
 
-fn left_out(
-    candidate: &Candidate,
-    options: &CaptureOptions,
-    patterns: Option<&Patterns>,
-    bytes: u64,
-) -> Option<Omission> {
-    if let Some(excluded) = limits::excluded(candidate, patterns) {
-        return Some(excluded);
-    }
+fn left_out(candidate: &Candidate, options: &CaptureOptions, bytes: u64) -> Option<Omission> {
     let size = candidate.bytes();
     let (reason, rule) = match &candidate.disk {
         Disk::Special => (OmissionReason::SpecialFile, None),

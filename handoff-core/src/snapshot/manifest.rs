@@ -283,6 +283,9 @@ impl Mode {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntryFlags {
+    /// Rules for secrets that would have kept it at home, had the caller not allowed it; in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_secrets: Vec<String>,
     /// The index says to assume it unchanged, though it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_unchanged: bool,
@@ -341,6 +344,10 @@ pub struct Omission {
     /// How many files this stands for, when it is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// The line of the first secret, from 1, where the reason is one; in the form git stores, and in the staged version
+    /// where only that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// The path; a directory ends in `/`.
     pub path: RelPath,
     /// Why.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 
+use super::secret::Secret;
 use super::{Notes, OnDisk, Reader, Stop, file_state, unreadable};
 use crate::capture::scan::Candidate;
 use crate::digest::{Digest, Hasher};
@@ -22,6 +23,7 @@ impl Reader<'_> {
     pub(super) fn file(&mut self, candidate: &Candidate, mut opened: Option<File>) -> Result<OnDisk, Stop> {
         let mut attempt = 0;
         loop {
+            self.secret = Secret::default();
             let mut file = match opened.take() {
                 Some(file) => file,
                 None => match self.open(candidate) {
@@ -186,7 +188,9 @@ impl Reader<'_> {
         {
             state.oid = candidate.index.as_ref().map(|item| item.item.oid);
         }
-        if !self.is_as_committed(candidate, &state) {
+        if !self.is_as_committed(candidate, &state)
+            && self.may_travel(candidate, normalised.changed.as_deref().unwrap_or(&content))
+        {
             state.blob = Some(self.add(&content).map_err(ReadError::Fatal)?);
         }
         let notes = Notes { raw: normalised.raw, unstable: false, verbatim: normalised.changed.is_none() };
@@ -224,15 +228,21 @@ impl Reader<'_> {
         }
         let mut state = file_state(mode, oid, before.size);
         if !self.is_as_committed(candidate, &state) {
-            let (blob, size) =
-                match self.spool.add_reader(&mut file.take(before.size + 1), &self.options.control) {
-                    Ok(added) => added,
-                    Err(AddError::Source(why)) => return Err(ReadError::File(why)),
-                    Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
-                };
-            state.blob = Some(blob);
-            state.size = size;
-            self.count(size);
+            let (spool, control) = (self.spool, &self.options.control);
+            let mut source = file.take(before.size + 1);
+            let added =
+                self.watched(candidate, &mut source, |watched| spool.add_reader(watched, control));
+            match added {
+                Some(Ok((blob, size))) => {
+                    state.blob = Some(blob);
+                    state.size = size;
+                    self.count(size);
+                }
+                Some(Err(AddError::Source(why))) => return Err(ReadError::File(why)),
+                Some(Err(AddError::Spool(why))) => return Err(ReadError::Fatal(Stop::Capture(why))),
+                // It has a secret.
+                None => {}
+            }
         }
         Ok((state, Notes { raw, unstable: false, verbatim: oid.is_some() }))
     }

@@ -2,11 +2,15 @@
 //! be unchanged yields nothing.
 
 mod file;
+mod secret;
 
+use std::collections::BTreeSet;
 use std::io;
 
+use self::secret::Secret;
 use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
+use super::secrets::Secrets;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
@@ -18,13 +22,26 @@ use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, Omiss
 /// Bytes below which a committed version is read without looking at its size first.
 const SMALL: u32 = 1 << 20;
 
-/// What one thread needs to read candidates of one repository.
-pub(super) struct Reader<'a> {
+/// The repository that candidates are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
     pub repo: &'a Repo,
+    pub name: &'a str,
     pub index: &'a Index,
     pub root: &'a Root,
-    pub spool: &'a Spool,
-    pub options: &'a CaptureOptions,
+}
+
+/// What one thread needs to read candidates of one repository.
+pub(super) struct Reader<'a> {
+    repo: &'a Repo,
+    repo_name: &'a str,
+    index: &'a Index,
+    root: &'a Root,
+    spool: &'a Spool,
+    options: &'a CaptureOptions,
+    secrets: &'a Secrets<'a>,
+    /// What was found in the candidate at hand.
+    secret: Secret,
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
@@ -71,19 +88,53 @@ struct Notes {
 
 impl<'a> Reader<'a> {
     pub fn new(
-        repo: &'a Repo,
-        index: &'a Index,
-        root: &'a Root,
+        source: Source<'a>,
         spool: &'a Spool,
         options: &'a CaptureOptions,
+        secrets: &'a Secrets<'a>,
         left: u64,
     ) -> Self {
-        let blobs = repo.blobs();
-        Self { repo, index, root, spool, options, blobs, normaliser: None, last_parent: None, left, added: 0 }
+        let Source { repo, name: repo_name, index, root } = source;
+        Self {
+            repo,
+            repo_name,
+            index,
+            root,
+            spool,
+            options,
+            secrets,
+            secret: Secret::default(),
+            blobs: repo.blobs(),
+            normaliser: None,
+            last_parent: None,
+            left,
+            added: 0,
+        }
     }
 
-    /// Reads `candidate`. Content that no longer fits is left out.
-    pub fn read(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
+    /// Reads `candidate`, whose name the caller has `allowed` in spite of these rules. Content that no longer fits is
+    /// left out, and so is all of a candidate that has a secret in any layer that is not committed.
+    pub fn read(&mut self, candidate: &Candidate, allowed: Vec<String>) -> Result<Outcome, Stop> {
+        let (left, added) = (self.left, self.added);
+        self.secret = Secret::default();
+        let outcome = self.layers(candidate)?;
+        let Secret { found, allowed: contents } = std::mem::take(&mut self.secret);
+        if let Some((rule, line)) = found {
+            // What was stored of it is not named by the manifest, and does not count.
+            (self.left, self.added) = (left, added);
+            return Ok(Outcome::Omission(Self::secret_omission(candidate, rule, line)));
+        }
+        Ok(match outcome {
+            Outcome::Entry(mut entry) => {
+                let all: BTreeSet<_> = contents.into_iter().chain(allowed).collect();
+                entry.flags.allowed_secrets = all.into_iter().collect();
+                Outcome::Entry(entry)
+            }
+            other => other,
+        })
+    }
+
+    fn layers(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
         let on_disk = self.on_disk(candidate)?;
         let (worktree, notes) = match on_disk {
             OnDisk::Absent
@@ -130,7 +181,7 @@ impl<'a> Reader<'a> {
         let bases = self.options.bases == super::Bases::Always;
         let small = item.is_some_and(|item| (1..SMALL).contains(&item.size_hint));
         let head = match &candidate.head {
-            Some(head) => Some(self.stored(head, bases, small)?),
+            Some(head) => Some(self.stored(None, head, bases, small)?),
             None => None,
         };
         let index = match staged {
@@ -142,14 +193,15 @@ impl<'a> Reader<'a> {
                 Some(state) if notes.verbatim && state.oid == Some(staged.oid) => {
                     Some(FileState { mode: staged.mode.clone(), eol: None, ..state.clone() })
                 }
-                _ => Some(self.stored(staged, true, small)?),
+                _ => Some(self.stored(Some(candidate), staged, true, small)?),
             },
             // Nothing is staged but the intent, and the mode that was noted with it.
             None => item.map(|item| file_state(item.item.mode.clone(), Some(item.item.oid), 0)),
         };
         let mut stages = Vec::with_capacity(candidate.stages.len());
         for (stage, item) in &candidate.stages {
-            stages.push(Stage { stage: *stage, state: self.stored(item, true, false)?, extra: Extra::new() });
+            let new = (candidate.head.as_ref() != Some(item)).then_some(candidate);
+            stages.push(Stage { stage: *stage, state: self.stored(new, item, true, false)?, extra: Extra::new() });
         }
         let flags = EntryFlags {
             assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
@@ -165,9 +217,10 @@ impl<'a> Reader<'a> {
         Ok(Entry { flags, head, index, path: candidate.path.clone(), worktree, extra: Extra::new() })
     }
 
-    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit.
+    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit, or
+    /// it is `new` and has a secret.
     /// What is probably `small` is read without asking for its size first, which costs a quarter of reading it.
-    fn stored(&mut self, item: &TreeItem, carry: bool, small: bool) -> Result<FileState, Stop> {
+    fn stored(&mut self, new: Option<&Candidate>, item: &TreeItem, carry: bool, small: bool) -> Result<FileState, Stop> {
         let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
         if item.mode == Mode::Gitlink {
             return Ok(state);
@@ -179,7 +232,7 @@ impl<'a> Reader<'a> {
             // An object that cannot be read is a layer without content, not the end of the capture.
             if let Ok(Some(content)) = self.blobs.read(&item.oid) {
                 state.size = content.len() as u64;
-                if state.size <= limit {
+                if state.size <= limit && new.is_none_or(|candidate| self.may_travel(candidate, &content)) {
                     state.blob = Some(self.add(&content)?);
                 }
             }
@@ -247,7 +300,7 @@ impl<'a> Reader<'a> {
     fn absent(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         match &candidate.index {
             Some(IndexItem { skip_worktree: true, item, .. }) => {
-                let state = self.stored(item, candidate.head.as_ref() != Some(item), false)?;
+                let state = self.stored(Some(candidate), item, candidate.head.as_ref() != Some(item), false)?;
                 Ok(OnDisk::State { state, notes: Notes::default() })
             }
             _ => Ok(OnDisk::Absent),
@@ -273,7 +326,7 @@ impl<'a> Reader<'a> {
         match parent.read_link(candidate.path.name()) {
             Ok(target) => {
                 let mut state = file_state(Mode::Symlink, self.repo.blob_oid(&target), target.len() as u64);
-                if !self.is_as_committed(candidate, &state) {
+                if !self.is_as_committed(candidate, &state) && self.may_travel(candidate, &target) {
                     state.blob = Some(self.add(&target)?);
                 }
                 Ok(OnDisk::State { state, notes: Notes { verbatim: true, ..Notes::default() } })
@@ -309,7 +362,7 @@ pub(super) fn omission(
     rule: Option<String>,
     size: Option<u64>,
 ) -> Omission {
-    Omission { count: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
+    Omission { count: None, line: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
 }
 
 fn unreadable(why: &io::Error) -> OnDisk {
