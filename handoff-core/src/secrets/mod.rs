@@ -20,6 +20,7 @@
 
 pub(crate) mod names;
 mod rules;
+pub(crate) mod sample;
 mod shape;
 mod stream;
 #[cfg(test)]
@@ -118,15 +119,14 @@ pub fn redact(content: &[u8]) -> Vec<u8> {
 /// `content` with what `found` says replaced by `[secret: <rule>]`, for findings of several scanners. Findings may
 /// overlap; what lies outside `content` is ignored.
 pub fn redact_found(content: &[u8], found: &[Finding]) -> Vec<u8> {
-    let mut order: Vec<_> = found.iter().filter(|finding| !finding.range.is_empty()).collect();
+    let inside = |range: &Range<usize>| range.start < range.end.min(content.len());
+    let mut order: Vec<_> = found.iter().filter(|finding| inside(&finding.range)).collect();
     order.sort_by_key(|finding| (finding.range.start, std::cmp::Reverse(finding.range.end)));
     let (mut out, mut at) = (Vec::with_capacity(content.len()), 0);
     for finding in order {
         if finding.range.start >= at {
             out.extend_from_slice(content.get(at..finding.range.start).unwrap_or_default());
-            if finding.range.start < content.len() {
-                out.extend_from_slice(format!("[secret: {}]", finding.rule).as_bytes());
-            }
+            out.extend_from_slice(format!("[secret: {}]", finding.rule).as_bytes());
         }
         at = at.max(finding.range.end);
     }

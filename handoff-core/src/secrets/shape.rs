@@ -29,6 +29,11 @@ impl Alphabet {
         self.0.get(byte as usize).copied().unwrap_or(false)
     }
 
+    /// All of them.
+    pub fn signs(&self) -> Vec<u8> {
+        (0..=u8::MAX).filter(|byte| self.has(*byte)).collect()
+    }
+
     /// How many bytes from the start of `bytes` on are of this alphabet.
     fn run(&self, bytes: &[u8]) -> usize {
         bytes.iter().position(|byte| !self.has(*byte)).unwrap_or(bytes.len())

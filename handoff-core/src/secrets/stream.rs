@@ -67,6 +67,10 @@ impl<'a, F: FnMut(&str) -> bool> Stream<'a, F> {
         // What both the tail and the piece have to do with, then the piece by itself, so that it is not copied.
         if piece.len() < 2 * KEPT {
             self.tail.extend_from_slice(piece);
+            if self.tail.len() < self.decided + 3 * KEPT {
+                // Small pieces are gathered, so that what rules look at twice stays a small part.
+                return;
+            }
             let until = self.tail.len().saturating_sub(AFTER).max(self.decided);
             self.search_tail(until);
             self.trim();
@@ -106,11 +110,18 @@ impl<'a, F: FnMut(&str) -> bool> Stream<'a, F> {
     fn search(&mut self, bytes: &[u8], starts: std::ops::Range<usize>) {
         let (offset, line, most) = (self.offset, self.line, self.most);
         let (wanted, found) = (&mut self.wanted, &mut self.found);
+        // Findings mostly come in order, so lines are counted on from the last.
+        let mut counted = (0, line);
         let mut keep = |rule: &str, range: std::ops::Range<usize>| {
             if wanted(rule) && found.len() < most {
+                if range.start < counted.0 {
+                    counted = (0, line);
+                }
+                counted.1 += newlines(bytes.get(counted.0..range.start).unwrap_or_default());
+                counted.0 = range.start;
                 found.push(Found {
                     rule: rule.to_owned(),
-                    line: line + newlines(bytes.get(..range.start).unwrap_or_default()),
+                    line: counted.1,
                     offset: offset + range.start as u64,
                     value: Digest::of(bytes.get(range).unwrap_or_default()),
                 });
@@ -133,10 +144,6 @@ impl<'a, F: FnMut(&str) -> bool> Stream<'a, F> {
     /// Forgets what no rule can look at any more.
     fn trim(&mut self) {
         let past = self.decided.saturating_sub(BEFORE);
-        // Moving the rest costs as much as it has bytes, so it is done only now and then.
-        if past < 4 * KEPT {
-            return;
-        }
         self.line += newlines(self.tail.get(..past).unwrap_or_default());
         self.offset += past as u64;
         self.tail.drain(..past);
@@ -145,5 +152,7 @@ impl<'a, F: FnMut(&str) -> bool> Stream<'a, F> {
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    // Sums of single bytes are added many at a time; 255 of them cannot overflow.
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
+    bytes.chunks(255).map(|bytes| u64::from(sum(bytes))).sum()
 }
