@@ -31,8 +31,17 @@ const VALUES: &[&str] = &[
     "report.rs",
     "snapshot/manifest.rs",
 ];
-const MECHANISMS: &[&str] =
-    &["git/", "text/", "rooted/", "secrets/", "workspace.rs", "capture/", "apply/", "snapshot/", "transcript/"];
+const MECHANISMS: &[&str] = &[
+    "git/",
+    "text/",
+    "rooted/",
+    "secrets/",
+    "workspace.rs",
+    "capture/",
+    "apply/",
+    "snapshot/",
+    "transcript/",
+];
 const UPPER: &[&str] = &["storage", "runtime", "agent", "lease", "policy", "notify", "handoff"];
 
 /// Places in handoff-core/src and the modules of the crate they must not name.

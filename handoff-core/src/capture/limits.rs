@@ -39,7 +39,15 @@ pub(super) fn excluded_repositories(nested: &mut Vec<Nested>, patterns: Option<&
             return true;
         };
         let reason = OmissionReason::Excluded;
-        let omission = Omission { count: None, line: None, path, reason, rule: Some(rule), size: None, extra: Extra::new() };
+        let omission = Omission {
+            count: None,
+            line: None,
+            path,
+            reason,
+            rule: Some(rule),
+            size: None,
+            extra: Extra::new(),
+        };
         out.push(omission);
         false
     });

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-pub use self::options::{AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules};
+pub use self::options::{
+    AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules,
+};
 use self::read::{Outcome, Reader, Source, Stop, omission};
 use self::scan::{Candidate, candidates};
 use self::secrets::{Named, Secrets};

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::read::omission;
-use super::secrets::{Named, Secrets};
 use super::scan::{Candidate, Disk, candidates};
+use super::secrets::{Named, Secrets};
 use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};

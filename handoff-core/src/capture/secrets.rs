@@ -38,7 +38,8 @@ impl<'a> Secrets<'a> {
             return invalid("secret_rules.names", why);
         }
         // The ids of foreign scanners are not known, so with one any id may be right.
-        let known = |id: &str| names::all().any(|name| name == id) || rules().iter().any(|rule| rule.id == id);
+        let known =
+            |id: &str| names::all().any(|name| name == id) || rules().iter().any(|rule| rule.id == id);
         if let Some(unknown) = said.disabled.iter().find(|id| said.scanners.is_empty() && !known(id)) {
             return invalid("secret_rules.disabled", format!("there is no rule {unknown:?}"));
         }
@@ -58,7 +59,9 @@ impl<'a> Secrets<'a> {
     /// Whether the caller lets this path travel in spite of this rule.
     pub fn is_allowed(&self, repo: &str, path: &RelPath, rule: &str) -> bool {
         self.allowed.get(path).is_some_and(|allowed| {
-            allowed.iter().any(|allow| allow.rule == rule && allow.repo.as_ref().is_none_or(|name| name == repo))
+            allowed
+                .iter()
+                .any(|allow| allow.rule == rule && allow.repo.as_ref().is_none_or(|name| name == repo))
         })
     }
 
@@ -87,7 +90,8 @@ impl<'a> Secrets<'a> {
                 return true;
             }
             let path = RelPath::new([nested.path.as_bytes(), b"/"].concat());
-            let rule = self.names(path.as_bytes()).into_iter().find(|rule| !self.is_allowed(repo, &path, rule));
+            let rule =
+                self.names(path.as_bytes()).into_iter().find(|rule| !self.is_allowed(repo, &path, rule));
             let Some(rule) = rule else { return true };
             out.push(Omission {
                 count: None,

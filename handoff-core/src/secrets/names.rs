@@ -111,9 +111,9 @@ fn falls_under(pattern: &str, path: &[u8]) -> bool {
             path.starts_with(first.as_bytes())
                 || path.windows(inside.len()).any(|part| part == inside.as_bytes())
         }
-        None if pattern.contains('/') => {
-            path.strip_suffix(pattern.as_bytes()).is_some_and(|before| before.is_empty() || before.ends_with(b"/"))
-        }
+        None if pattern.contains('/') => path
+            .strip_suffix(pattern.as_bytes())
+            .is_some_and(|before| before.is_empty() || before.ends_with(b"/")),
         None if !matches(pattern.as_bytes(), name) => false,
         None if pattern == ".env.*" => !ends_in(TEMPLATES),
         None => !(["credentials*", "secrets.*"].contains(&pattern) && ends_in(CODE)),
@@ -125,7 +125,8 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.split_first() {
         None => name.is_empty(),
         Some((b'*', rest)) => {
-            rest.is_empty() || (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))
+            rest.is_empty()
+                || (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))
         }
         Some((first, rest)) => {
             name.split_first().is_some_and(|(byte, name)| byte == first && matches(rest, name))

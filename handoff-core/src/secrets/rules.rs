@@ -1,8 +1,6 @@
 //! The content rules: what to look for, and what has to follow for it to be a secret.
 
-use super::shape::{
-    ALNUM, Alphabet, BASE64, BASE64URL, Check, HEX, UPPER_ALNUM, UPPER_BASE32, WORD,
-};
+use super::shape::{ALNUM, Alphabet, BASE64, BASE64URL, Check, HEX, UPPER_ALNUM, UPPER_BASE32, WORD};
 use super::shape::{aws_secret, azure_storage, jwt, openai, private_key, sendgrid, slack, terraform};
 
 /// One kind of secret.
@@ -69,7 +67,12 @@ pub(super) const RULES: &[Rule] = &[
     rule("perplexity_api_key", "Perplexity API key", &["pplx-"], token(ALNUM, 48, 48)),
     rule("planetscale_token", "PlanetScale token or password", &["pscale_"], token(BASE64URL, 36, 80)),
     rule("postman_api_key", "Postman API key", &["PMAK-"], token(BASE64URL, 59, 59)),
-    rule("private_key", "private key: PEM, OpenSSH or PGP", &["KEY-----", "KEY BLOCK-----"], Check::With(private_key)),
+    rule(
+        "private_key",
+        "private key: PEM, OpenSSH or PGP",
+        &["KEY-----", "KEY BLOCK-----"],
+        Check::With(private_key),
+    ),
     rule("pypi_token", "PyPI upload token", &["pypi|-AgE"], token(BASE64URL, 60, 400)),
     rule("replicate_token", "Replicate API token", &["r8_"], token(ALNUM, 37, 37)),
     rule("rubygems_key", "RubyGems API key", &["ruby|gems_"], token(HEX, 48, 48)),

@@ -286,8 +286,7 @@ pub(super) fn jwt(place: &Place<'_>) -> Option<Range<usize>> {
     // The token of the standard's home page, in every tutorial.
     let famous = claims.get("sub").and_then(serde_json::Value::as_str) == Some("1234567890");
     let signed = decode(payload + 1..signature)?.len() >= 32 && is_random(bytes.get(payload + 1..signature)?);
-    (signed && !famous && algorithm != "none")
-        .then_some(place.trigger.start..place.trigger.start + signature)
+    (signed && !famous && algorithm != "none").then_some(place.trigger.start..place.trigger.start + signature)
 }
 
 /// `sk-…T3BlbkFJ…`: the mark in the midst is the issuer's name in base 64.

@@ -40,12 +40,18 @@ pub(crate) struct Stream<'a, F> {
 impl<'a, F: FnMut(&str) -> bool> Stream<'a, F> {
     /// A scan by the built-in rules and those of `others` that keeps the first `most` findings of rules that are
     /// `wanted`.
-    pub fn new(
-        others: &'a [std::sync::Arc<dyn SecretScanner>],
-        wanted: F,
-        most: usize,
-    ) -> Self {
-        Self { others, wanted, most, tail: Vec::new(), decided: 0, offset: 0, line: 1, taken: 0, found: Vec::new() }
+    pub fn new(others: &'a [std::sync::Arc<dyn SecretScanner>], wanted: F, most: usize) -> Self {
+        Self {
+            others,
+            wanted,
+            most,
+            tail: Vec::new(),
+            decided: 0,
+            offset: 0,
+            line: 1,
+            taken: 0,
+            found: Vec::new(),
+        }
     }
 
     /// What it finds in content that is there as a whole.

@@ -230,8 +230,7 @@ impl Reader<'_> {
         if !self.is_as_committed(candidate, &state) {
             let (spool, control) = (self.spool, &self.options.control);
             let mut source = file.take(before.size + 1);
-            let added =
-                self.watched(candidate, &mut source, |watched| spool.add_reader(watched, control));
+            let added = self.watched(candidate, &mut source, |watched| spool.add_reader(watched, control));
             match added {
                 Some(Ok((blob, size))) => {
                     state.blob = Some(blob);

@@ -201,7 +201,11 @@ impl<'a> Reader<'a> {
         let mut stages = Vec::with_capacity(candidate.stages.len());
         for (stage, item) in &candidate.stages {
             let new = (candidate.head.as_ref() != Some(item)).then_some(candidate);
-            stages.push(Stage { stage: *stage, state: self.stored(new, item, true, false)?, extra: Extra::new() });
+            stages.push(Stage {
+                stage: *stage,
+                state: self.stored(new, item, true, false)?,
+                extra: Extra::new(),
+            });
         }
         let flags = EntryFlags {
             assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
@@ -220,7 +224,13 @@ impl<'a> Reader<'a> {
     /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit, or
     /// it is `new` and has a secret.
     /// What is probably `small` is read without asking for its size first, which costs a quarter of reading it.
-    fn stored(&mut self, new: Option<&Candidate>, item: &TreeItem, carry: bool, small: bool) -> Result<FileState, Stop> {
+    fn stored(
+        &mut self,
+        new: Option<&Candidate>,
+        item: &TreeItem,
+        carry: bool,
+        small: bool,
+    ) -> Result<FileState, Stop> {
         let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
         if item.mode == Mode::Gitlink {
             return Ok(state);
@@ -300,7 +310,8 @@ impl<'a> Reader<'a> {
     fn absent(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         match &candidate.index {
             Some(IndexItem { skip_worktree: true, item, .. }) => {
-                let state = self.stored(Some(candidate), item, candidate.head.as_ref() != Some(item), false)?;
+                let state =
+                    self.stored(Some(candidate), item, candidate.head.as_ref() != Some(item), false)?;
                 Ok(OnDisk::State { state, notes: Notes::default() })
             }
             _ => Ok(OnDisk::Absent),
@@ -362,7 +373,15 @@ pub(super) fn omission(
     rule: Option<String>,
     size: Option<u64>,
 ) -> Omission {
-    Omission { count: None, line: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
+    Omission {
+        count: None,
+        line: None,
+        path: candidate.path.clone(),
+        reason,
+        rule,
+        size,
+        extra: Extra::new(),
+    }
 }
 
 fn unreadable(why: &io::Error) -> OnDisk {
