@@ -8,25 +8,25 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A set of bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Alphabet([bool; 256]);
+pub(super) struct Alphabet([u64; 4]);
 
 impl Alphabet {
     const fn of(bytes: &[u8]) -> Self {
-        Self::with(Self([false; 256]), bytes)
+        Self::with(Self([0; 4]), bytes)
     }
 
     #[allow(clippy::indexing_slicing, reason = "a constant function has no iterators; the indices are bytes")]
     pub const fn with(mut self, bytes: &[u8]) -> Self {
         let mut at = 0;
         while at < bytes.len() {
-            self.0[bytes[at] as usize] = true;
+            self.0[bytes[at] as usize >> 6] |= 1 << (bytes[at] & 63);
             at += 1;
         }
         self
     }
 
     fn has(&self, byte: u8) -> bool {
-        self.0.get(byte as usize).copied().unwrap_or(false)
+        self.0.get(byte as usize >> 6).is_some_and(|bits| bits >> (byte & 63) & 1 == 1)
     }
 
     /// All of them.

@@ -1,8 +1,7 @@
 //! The manifest: which repositories, which changed paths, in which state. Plain data; the format is
 //! described in `docs/wire-format.md`.
 //!
-//! Fields stand in alphabetical order, because the canonical form sorts keys and a struct that is already
-//! sorted need not be sorted again. Every struct keeps fields it does not know in `extra`.
+//! Fields stand in alphabetical order, as in the canonical form. Every struct keeps fields it does not know in `extra`.
 
 use std::collections::BTreeMap;
 
@@ -283,7 +282,7 @@ impl Mode {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntryFlags {
-    /// Rules for secrets that would have kept it at home, had the caller not allowed it; in order.
+    /// Rules for secrets that the caller set aside for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_secrets: Vec<String>,
     /// The index says to assume it unchanged, though it is not.
@@ -344,8 +343,7 @@ pub struct Omission {
     /// How many files this stands for, when it is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// The line of the first secret, from 1, where the reason is one; in the form git stores, and in the staged version
-    /// where only that has one.
+    /// The line of the first secret, from 1, in the form git stores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     /// The path; a directory ends in `/`.
