@@ -1,6 +1,4 @@
-//! The manifest: which repositories, which changed paths, in which state. Plain data; the format is
-//! described in `docs/wire-format.md`.
-//!
+//! The manifest: which repositories, which changed paths, in which state. Plain data; `docs/wire-format.md` describes it.
 //! Fields stand in alphabetical order, as in the canonical form. Every struct keeps fields it does not know in `extra`.
 
 use std::collections::BTreeMap;
