@@ -37,7 +37,8 @@
 //!
 //! # The way through
 //!
-//! - [`Workspace`] names the checkouts that belong together.
+//! - [`Workspace`] names the checkouts that belong together, and files outside of them; [`Workspace::discover`] finds them
+//!   from the paths that an agent wrote.
 //! - [`plan`] lists what would travel, with sizes, before any content is read: for consent.
 //! - [`capture`] takes it. Limits, exclusions, deadline, progress and cancellation are in [`CaptureOptions`].
 //! - [`Snapshot`] is the result: [`entries`](Snapshot::entries), [`omissions`](Snapshot::omissions),
@@ -87,7 +88,7 @@ pub use path::RelPath;
 pub use progress::{CancelToken, Control, Phase, Progress, ProgressFn};
 pub use report::*;
 pub use snapshot::{Manifest, Snapshot};
-pub use workspace::{Workspace, WorkspaceRepo};
+pub use workspace::{LeftOut, LeftOutReason, LooseFile, Touched, Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.
 pub mod docs {

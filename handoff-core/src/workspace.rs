@@ -1,13 +1,21 @@
-//! A workspace: the set of checkouts on this machine that belong together.
+//! A workspace: the set of checkouts on this machine that belong together, and the files outside them.
+
+mod declarations;
+mod discover;
+mod loose;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::discover::{LeftOut, LeftOutReason, Touched};
+pub use self::loose::LooseFile;
 use crate::error::Error;
 use crate::git::Repo;
 
 /// The checkouts that are captured from, or applied to, together. Each is one git work tree; making a
-/// workspace only finds them and reads no content.
+/// workspace only finds them and reads no content. Files outside any checkout may be named besides.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -17,9 +25,12 @@ use crate::git::Repo;
 /// assert_eq!(workspace.repos()[0].name, "app");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Workspace {
     repos: Vec<WorkspaceRepo>,
+    loose_files: Vec<LooseFile>,
+    loose_root: Option<PathBuf>,
+    left_out: Vec<LeftOut>,
 }
 
 /// One checkout of a [`Workspace`].
@@ -66,8 +77,30 @@ impl Workspace {
                 why: "is empty; name at least one directory".into(),
             });
         }
+        Ok(Self::of_roots(found))
+    }
+
+    /// A workspace without any checkout, for files outside of them.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("notes.md");
+    /// # std::fs::write(&path, "remember\n")?;
+    /// use handoff_core::{CaptureOptions, Workspace, capture};
+    ///
+    /// let workspace = Workspace::without_checkouts().with_loose_file("notes.md", &path)?;
+    /// let snapshot = capture(&workspace, &CaptureOptions::default())?;
+    /// assert_eq!(snapshot.manifest().loose_files[0].path, "notes.md".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn without_checkouts() -> Self {
+        Self::default()
+    }
+
+    /// The work trees with these roots, named.
+    fn of_roots(roots: BTreeSet<PathBuf>) -> Self {
         let mut taken = BTreeSet::new();
-        let mut repos: Vec<_> = found
+        let mut repos: Vec<_> = roots
             .into_iter()
             .map(|root| {
                 let base = root
@@ -83,15 +116,21 @@ impl Workspace {
             })
             .collect();
         repos.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { repos })
+        Self { repos, ..Self::default() }
     }
 
     /// The checkouts, in order of name.
     pub fn repos(&self) -> &[WorkspaceRepo] {
         &self.repos
     }
+
+    /// Whether there is neither a checkout nor a file.
+    pub fn is_empty(&self) -> bool {
+        self.repos.is_empty() && self.loose_files.is_empty()
+    }
 }
 
+/// What `root` is, where that holds far more than one project.
 fn too_wide(root: &Path) -> Option<&'static str> {
     if root.parent().is_none() {
         return Some("the root of the file system");

@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use super::journal::Home;
-use super::sides::{Reader, Trouble};
+use super::sides::{self, Trouble};
 use super::state::hash_reader;
 use crate::path::RelPath;
 use crate::rooted::Dir;
-use crate::snapshot::FileState;
+use crate::snapshot::{FileState, Snapshot};
 
 /// A kept version.
 pub(super) struct Kept {
@@ -31,13 +31,13 @@ impl Kept {
 /// Keeps the content of `state`, the incoming version of `path`. Of a symlink, the target is the content.
 pub(super) fn keep(
     home: &Home,
-    reader: &Reader<'_>,
+    snapshot: &Snapshot,
     path: &RelPath,
     state: &FileState,
 ) -> Result<Kept, Trouble> {
     let io = |why: io::Error| Trouble::io(&why);
     let blob = state.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
-    let (top, base) = home.incoming(&reader.snapshot.id()).map_err(io)?;
+    let (top, base) = home.incoming(&snapshot.id()).map_err(io)?;
     let flat = [blob.to_string().get(..16).unwrap_or_default().as_bytes(), b"-", path.name()].concat();
     let own = below(&top, path).ok().map(|dir| (dir, path.name().to_vec(), path.as_bytes().to_vec()));
     // Where the path is taken by another version or cannot be made, a name of the content's own will do.
@@ -45,7 +45,7 @@ pub(super) fn keep(
         let shown = base.join(std::ffi::OsStr::from_bytes(&shown));
         match dir.create_new(&name, 0o600) {
             Ok(mut file) => {
-                if let Err(trouble) = reader.copy(state, &mut file) {
+                if let Err(trouble) = sides::copy(snapshot, state, &mut file) {
                     let _ = dir.remove_file(&name);
                     return Err(trouble);
                 }

@@ -5,10 +5,12 @@
 //! `write`, verification and `staging`; `undo` goes the same way back and also clears up after a crash.
 //! `target` says which repository is which. Nothing but `rooted` opens a path of the work tree.
 
+mod account;
 mod entry;
 mod fail;
 mod incoming;
 mod journal;
+mod loose;
 mod merge;
 mod plan;
 mod planner;
@@ -23,21 +25,18 @@ mod tests;
 mod undo;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use loose::Loose;
 use session::Session;
 use target::Match;
 
 use crate::error::Error;
 use crate::id::ApplyId;
-use crate::path::RelPath;
 use crate::progress::Control;
-use crate::report::{
-    Action, ApplyReport, Drift, DriftKind, FileReport, Finding, FindingKind, Outcome, RepoReport,
-    StagingReport,
-};
-use crate::snapshot::{OmissionReason, RepoManifest, Snapshot};
+use crate::report::{Action, ApplyReport, RepoReport};
+use crate::snapshot::{RepoManifest, Snapshot};
 use crate::workspace::Workspace;
 
 /// How to apply.
@@ -163,6 +162,9 @@ pub fn preview(
 /// that was edited since is kept and reported as a conflict, with the place of its old version; the same call
 /// can be repeated then. After a complete undo, the apply is forgotten.
 ///
+/// What is put back is what `workspace` names: a checkout that it leaves out keeps what was applied there, and so do
+/// loose files unless it has their directory ([`Workspace::with_loose_root`]). They can be undone later by the same id.
+///
 /// # Errors
 /// [`Error::UnknownApply`] when no checkout of `workspace` has a record of it; [`Error::Busy`];
 /// [`Error::JournalNotSafe`]; [`Error::Cancelled`] before anything was put back.
@@ -181,9 +183,9 @@ pub fn preview(
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
     let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
-    let undone = undo::undo(roots, id, control)?;
+    let undone = undo::undo(roots, workspace.loose_root(), id, control)?;
     let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
-    Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, snapshot, true))
+    Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, undone.loose, snapshot, true))
 }
 
 fn run(
@@ -201,49 +203,74 @@ fn run(
     let mut sessions: Vec<Result<Session<'_>, RepoReport>> = Vec::with_capacity(targets.len());
     for (repo, target) in manifest.repos.iter().zip(targets) {
         sessions.push(match target {
-            Match::None(why) => Err(without_target(repo, why)),
+            Match::None(why) => Err(account::without_target(repo, why)),
             Match::Root(root) => match Session::open(snapshot, repo, &root, options, writes) {
                 Ok(session) => Ok(session),
                 Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
                     return Err(why);
                 }
-                Err(why) => Err(unreadable(repo, &root, &why)),
+                Err(why) => Err(account::unreadable(repo, &root, &why)),
             },
         });
     }
+    let has_loose = !manifest.loose_files.is_empty() || !manifest.loose_omissions.is_empty();
+    let mut loose = match workspace.loose_root().filter(|_| has_loose) {
+        None => Err(has_loose.then(|| account::loose_without_target(snapshot))),
+        Some(root) => match Loose::open(snapshot, root, options, writes) {
+            Ok(loose) => Ok(loose),
+            Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
+                return Err(why);
+            }
+            Err(why) => Err(Some(account::loose_unreadable(snapshot, &why))),
+        },
+    };
     let id = if writes { Some(ApplyId::new().map_err(|why| no_randomness(workspace, why))?) } else { None };
-    let done = carry_out(&mut sessions, id.as_ref());
+    let done = carry_out(&mut sessions, loose.as_mut().ok(), id.as_ref());
     if let Err(why) = done {
+        loose.into_iter().for_each(Loose::roll_back);
         for session in sessions.into_iter().flatten() {
             session.roll_back();
         }
         return Err(why);
     }
-    let recorded = sessions.iter().flatten().any(Session::has_record);
+    let recorded =
+        sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
+    let loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));
     let mut reports = Vec::with_capacity(sessions.len());
     for (repo, session) in manifest.repos.iter().zip(sessions) {
         let mut report = match session {
             Ok(session) => of_session(repo, session),
             Err(report) => report,
         };
-        add_omissions(repo, &mut report.files);
-        report.findings.splice(0..0, about_source(repo));
+        account::add_omissions(&repo.omissions, &mut report.files);
+        report.findings.splice(0..0, account::about_source(repo));
         reports.push(report);
     }
     let action = if writes { Action::Apply } else { Action::Preview };
     let whole = manifest.partial.is_none() && manifest.repos.iter().all(|repo| repo.failed.is_none());
-    Ok(ApplyReport::new(action, id.filter(|_| recorded), reports, snapshot.id(), whole))
+    Ok(ApplyReport::new(action, id.filter(|_| recorded), reports, loose, snapshot.id(), whole))
 }
 
 /// Plans all, then writes all.
-fn carry_out(sessions: &mut [Result<Session<'_>, RepoReport>], id: Option<&ApplyId>) -> Result<(), Error> {
+fn carry_out(
+    sessions: &mut [Result<Session<'_>, RepoReport>],
+    mut loose: Option<&mut Loose<'_>>,
+    id: Option<&ApplyId>,
+) -> Result<(), Error> {
     for session in sessions.iter_mut().flatten() {
         session.plan(id)?;
+    }
+    if let Some(loose) = &mut loose {
+        loose.plan(id)?;
     }
     let Some(id) = id else { return Ok(()) };
     for session in sessions.iter_mut().flatten() {
         session.seal(id);
         session.publish()?;
+    }
+    if let Some(loose) = loose {
+        loose.seal(id);
+        loose.publish()?;
     }
     Ok(())
 }
@@ -261,104 +288,5 @@ fn of_session(repo: &RepoManifest, mut session: Session<'_>) -> RepoReport {
         name: repo.name.clone(),
         staging: std::mem::take(&mut session.staging),
         target: Some(session.target()),
-    }
-}
-
-fn unknown_drift(repo: &RepoManifest, kind: DriftKind, remedy: String) -> Drift {
-    Drift { ahead: None, behind: None, kind, remedy, source: repo.head.commit, target: None }
-}
-
-fn without_target(repo: &RepoManifest, why: String) -> RepoReport {
-    let files = repo
-        .entries
-        .iter()
-        .map(|entry| entry::skipped(FileReport::new(entry.path.clone(), Outcome::Skipped), "no_target"))
-        .collect();
-    RepoReport {
-        drift: unknown_drift(repo, DriftKind::NoTarget, "pass an explicit mapping".into()),
-        files,
-        findings: vec![Finding { kind: FindingKind::NoTarget, message: why }],
-        name: repo.name.clone(),
-        staging: StagingReport::default(),
-        target: None,
-    }
-}
-
-/// The target is there, but cannot be worked with; the other repositories are not affected.
-fn unreadable(repo: &RepoManifest, root: &Path, why: &Error) -> RepoReport {
-    let mut message = why.to_string();
-    if let Some(source) = std::error::Error::source(why) {
-        message.push_str(&format!(": {source}"));
-    }
-    let trouble = sides::Trouble { reason: why.kind().as_str().into(), message: Some(message.clone()) };
-    let files = repo
-        .entries
-        .iter()
-        .map(|entry| entry::failed(FileReport::new(entry.path.clone(), Outcome::Failed), &trouble))
-        .collect();
-    RepoReport {
-        drift: unknown_drift(repo, DriftKind::BaseMissing, String::new()),
-        files,
-        findings: vec![Finding { kind: FindingKind::CannotWrite, message }],
-        name: repo.name.clone(),
-        staging: StagingReport::default(),
-        target: Some(root.to_owned()),
-    }
-}
-
-/// What a reader should know about the source.
-fn about_source(repo: &RepoManifest) -> Vec<Finding> {
-    let mut out = Vec::new();
-    if let Some(failed) = &repo.failed {
-        out.push(Finding {
-            kind: FindingKind::CaptureFailed,
-            message: format!("the source could not capture it: {}", failed.message),
-        });
-    }
-    if repo.flags.workspace_moving {
-        out.push(Finding {
-            kind: FindingKind::WorkspaceMoving,
-            message: "the source kept changing while it was captured; parts may be of different moments"
-                .into(),
-        });
-    }
-    if let Some(operation) = &repo.operation {
-        out.push(Finding {
-            kind: FindingKind::Operation,
-            message: format!(
-                "the source was in the middle of a {}; that state is not carried",
-                operation.kind
-            ),
-        });
-    }
-    out
-}
-
-/// Adds what the snapshot does not carry, each path once.
-fn add_omissions(repo: &RepoManifest, files: &mut Vec<FileReport>) {
-    if repo.omissions.is_empty() {
-        return;
-    }
-    let mut known: HashMap<RelPath, usize> =
-        files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
-    for omission in &repo.omissions {
-        if let Some(file) = known.get(&omission.path).and_then(|at| files.get_mut(*at)) {
-            // One layer is carried, another is not.
-            file.message.get_or_insert_with(|| format!("part of it was not captured: {}", omission.reason));
-            continue;
-        }
-        let mut file = FileReport::new(omission.path.clone(), Outcome::NotCaptured);
-        file.reason = Some(omission.reason.as_str().to_owned());
-        let count = omission.count.filter(|count| *count > 1);
-        file.message = count.map(|count| format!("{count} files"));
-        if omission.reason == OmissionReason::SecretName || omission.reason == OmissionReason::SecretContent {
-            let line = omission.line.map_or_else(String::new, |line| format!(", line {line}"));
-            file.message = omission.rule.as_ref().map(|rule| match count {
-                Some(count) => format!("rule {rule}; {count} files"),
-                None => format!("rule {rule}{line}"),
-            });
-        }
-        known.insert(omission.path.clone(), files.len());
-        files.push(file);
     }
 }

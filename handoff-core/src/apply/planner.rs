@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::entry::{self, Context, Earlier, failed};
 use super::fail;
+use super::journal::Home;
 use super::rename::Renames;
 use super::session::{MANY, Session};
 use super::sides::{Reader, Trouble};
@@ -118,7 +119,7 @@ impl<'w, 's, 'a> Worker<'w, 's, 'a> {
             (None, _) => {}
         }
         if self.shared.id.is_some() && report.outcome == Outcome::Conflict {
-            self.shared.session.keep(&self.reader, &mut report, planned.keep.as_ref());
+            self.shared.session.keep(&mut report, planned.keep.as_ref());
         }
         let mut meter = self.shared.meter.lock().unwrap_or_else(PoisonError::into_inner);
         meter.step(1, 0, Some(&entry.path))?;
@@ -142,11 +143,9 @@ impl<'w, 's, 'a> Worker<'w, 's, 'a> {
         let n = self.shared.numbers.get(self.thread).map_or(0, |next| next.fetch_add(2, Ordering::Relaxed));
         if let Some(dir) = &beside {
             let _one = self.shared.announce.lock().unwrap_or_else(PoisonError::into_inner);
-            let prefix = if dir.as_bytes().is_empty() { Vec::new() } else { [dir.as_bytes(), b"/"].concat() };
-            let path = RelPath::new([prefix, record.beside(n)].concat());
-            record.announce(vec![path]).map_err(|why| Trouble::io(&why))?;
+            record.announce(vec![record.beside_path(dir, n)]).map_err(|why| Trouble::io(&why))?;
         }
-        write::stage(&session.root, &self.reader, record, n, change, beside)
+        write::stage(&session.root, session.snapshot, record, n, change, beside)
     }
 }
 
@@ -164,7 +163,7 @@ pub(super) fn rows(
         announce: Mutex::new(()),
         meter: Mutex::new(control.phase(Phase::Plan, entries.len() as u64)),
     };
-    let (faults, finding) = set_faults(session);
+    let (faults, finding) = set_faults(entries, session.home(), session.repo.ignores_case());
     let mut context = Context {
         root: &session.root,
         options: session.options,
@@ -206,13 +205,13 @@ pub(super) fn rows(
 }
 
 /// Faults that lie in several entries together.
-fn set_faults(session: &Session<'_>) -> (HashMap<RelPath, &'static str>, Option<Finding>) {
-    let fitting: Vec<&Entry> = session
-        .manifest
-        .entries
-        .iter()
-        .filter(|entry| entry.path.check(&PathLimits::default()).is_ok())
-        .collect();
+pub(super) fn set_faults(
+    entries: &[Entry],
+    home: Option<&Home>,
+    ignores_case: bool,
+) -> (HashMap<RelPath, &'static str>, Option<Finding>) {
+    let fitting: Vec<&Entry> =
+        entries.iter().filter(|entry| entry.path.check(&PathLimits::default()).is_ok()).collect();
     let items: Vec<SetItem<'_>> = fitting
         .iter()
         .map(|entry| SetItem {
@@ -228,9 +227,9 @@ fn set_faults(session: &Session<'_>) -> (HashMap<RelPath, &'static str>, Option<
     let mut faults = HashMap::new();
     let mut finding = None;
     for collision in &found.collisions {
-        let apart = match session.home() {
+        let apart = match home {
             Some(home) if home.is_locked() => home.keeps_apart(collision.names.iter()).unwrap_or(false),
-            _ => !session.repo.ignores_case(),
+            _ => !ignores_case,
         };
         if apart {
             continue;

@@ -140,7 +140,7 @@ impl Renames {
             }
         }
         let control = Control::default();
-        let options = ScanOptions { control: &control, deadline: None };
+        let options = ScanOptions { control: &control, deadline: None, include: None, list_ignored: false };
         for scanned in repo.scan(reader.index, &options).map_err(Trouble::repo)?.paths {
             match scanned.found {
                 Found::File(stat) if scanned.index.is_none() && is_new(&scanned.path) => {

@@ -129,9 +129,7 @@ impl<'a> Reader<'a> {
 
     /// Streams a carried layer to `out`.
     pub(super) fn copy(&self, layer: &FileState, out: &mut dyn Write) -> Result<(), Trouble> {
-        let blob = layer.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
-        let copied = self.snapshot.copy_blob(&blob, out).map_err(|why| Trouble::blob(&why))?;
-        if copied != layer.size { Err(size_mismatch(copied, layer.size)) } else { Ok(()) }
+        copy(self.snapshot, layer, out)
     }
 
     /// The committed content of `layer`, from the snapshot or from the target's own objects; `None` where
@@ -201,6 +199,13 @@ impl<'a> Reader<'a> {
         let Some(pointer) = self.stored(base)? else { return Ok(false) };
         Ok(lfs_content(&pointer) == Some(here.hash))
     }
+}
+
+/// Streams a layer that `snapshot` carries to `out`.
+pub(super) fn copy(snapshot: &Snapshot, layer: &FileState, out: &mut dyn Write) -> Result<(), Trouble> {
+    let blob = layer.blob.ok_or_else(|| Trouble::new("blob_missing"))?;
+    let copied = snapshot.copy_blob(&blob, out).map_err(|why| Trouble::blob(&why))?;
+    if copied != layer.size { Err(size_mismatch(copied, layer.size)) } else { Ok(()) }
 }
 
 fn size_mismatch(found: u64, declared: u64) -> Trouble {

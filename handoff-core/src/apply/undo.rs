@@ -2,7 +2,7 @@
 //! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fail;
 use super::journal::{Access, Home, Journal, Op, Opened, Record, sweep};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::git::Repo;
 use crate::id::{ApplyId, SnapshotId};
 use crate::progress::{Control, Phase};
-use crate::report::{Detail, FileReport, Note, Outcome, RepoReport, StagingReport};
+use crate::report::{Detail, FileReport, LooseReport, Note, Outcome, RepoReport, StagingReport};
 use crate::rooted::{Dir, Refusal, Root};
 
 /// What putting back one apply came to.
@@ -28,9 +28,15 @@ pub(super) struct PutBack {
 }
 
 /// Puts back everything in `journal`. May be repeated after any interruption.
-pub(super) fn put_back(repo: &Repo, root: &Root, home: &Home, record: &Record, journal: &Journal) -> PutBack {
-    let mut out =
-        PutBack { staging: staging::put_back(repo, &journal.index, &home.claim()), ..PutBack::default() };
+pub(super) fn put_back(
+    repo: Option<&Repo>,
+    root: &Root,
+    home: &Home,
+    record: &Record,
+    journal: &Journal,
+) -> PutBack {
+    let staging = repo.map(|repo| staging::put_back(repo, &journal.index, &home.claim())).unwrap_or_default();
+    let mut out = PutBack { staging, ..PutBack::default() };
     fail::point("undo: index");
     let mut files: Vec<(usize, FileReport)> = Vec::with_capacity(journal.ops.len());
     let made = |op: &Op| matches!(op.pre, State::Absent | State::Dir);
@@ -122,13 +128,15 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
     if now.as_ref() == Some(&op.pre) {
         return Ok(Back::Already);
     }
-    if now.as_ref() != Some(&op.post) {
+    // A directory that takes a file's place is made only after the file has gone, so a crash may leave neither.
+    let halfway = op.post == State::Dir && now == Some(State::Absent);
+    if now.as_ref() != Some(&op.post) && !halfway {
         return Ok(Back::Changed(now));
     }
     let name = op.path.name();
     let pre = match (&op.pre, &op.post) {
         (State::Absent | State::Dir, State::Dir) => {
-            let Some(dir) = dir else { return Ok(Back::Already) };
+            let Some(dir) = dir.filter(|_| !halfway) else { return Ok(Back::Already) };
             return match dir.remove_dir(name) {
                 Ok(()) => Ok(Back::Done),
                 Err(why) if why.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(Back::Changed(None)),
@@ -154,7 +162,7 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
     };
     let (from, slot) = bring(root, record, op, pre)?;
     if op.post == State::Absent || op.post == State::Dir {
-        if op.post == State::Dir {
+        if op.post == State::Dir && !halfway {
             dir.remove_dir(name)?;
         }
         return match from.rename_new(&slot, &dir, name) {
@@ -227,10 +235,17 @@ pub(super) struct Recovered {
 /// Rolls back whatever an earlier apply or undo in this work tree left unfinished. What was applied partly is
 /// taken back rather than completed: the work tree may have moved on since it was planned, and the caller is
 /// about to plan anew anyway.
-pub(super) fn recover(repo: &Repo, root: &Root, home: &Home) -> Result<Vec<Recovered>, Error> {
+///
+/// `at` is where the target is, and `repo` its repository, if it has one.
+pub(super) fn recover(
+    repo: Option<&Repo>,
+    at: &Path,
+    root: &Root,
+    home: &Home,
+) -> Result<Vec<Recovered>, Error> {
     let mut out = Vec::new();
     for id in home.applies()? {
-        let failed = |why: io::Error| Error::io("recovering an interrupted apply in", repo.root(), why);
+        let failed = |why: io::Error| Error::io("recovering an interrupted apply in", at, why);
         let record = match home.record(&id) {
             Ok(Some(record)) => record,
             Ok(None) => continue,
@@ -283,12 +298,14 @@ fn remove_beside(root: &Root, record: &Record, journal: &Journal) {
 /// The undo of one apply in all repositories.
 pub(super) struct Undone {
     pub repos: Vec<RepoReport>,
+    pub loose: Option<LooseReport>,
     pub snapshot: Option<SnapshotId>,
 }
 
-/// Finds the records of `id` below `roots` and puts back what they say.
+/// Finds the records of `id` below `roots` and in the directory for loose files, and puts back what they say.
 pub(super) fn undo<'p>(
     roots: impl Iterator<Item = &'p Path>,
+    loose: Option<&Path>,
     id: &ApplyId,
     control: &Control,
 ) -> Result<Undone, Error> {
@@ -297,54 +314,76 @@ pub(super) fn undo<'p>(
     for path in roots {
         let repo = Repo::open_at(path)?;
         let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
-        let home = match Home::open(&repo, Access::Existing)? {
-            Opened::Ready(home) => home,
-            Opened::Absent => continue,
-            Opened::Unwritable(why) => return Err(Error::io("locking", path, why)),
-        };
-        places.push((repo, root, home));
+        if let Some(home) = existing(Home::open(&repo, Access::Existing)?, path)? {
+            places.push(Place { at: path.to_owned(), repo: Some(repo), root, home });
+        }
     }
-    let mut out = Undone { repos: Vec::new(), snapshot: None };
+    if let Some(path) = loose
+        && let Some(home) = existing(Home::open_plain(path, Access::Existing)?, path)?
+    {
+        let root = Root::open(path, &[home.path().to_owned()])?;
+        places.push(Place { at: path.to_owned(), repo: None, root, home });
+    }
+    let mut out = Undone { repos: Vec::new(), loose: None, snapshot: None };
     let mut meter = control.phase(Phase::Undo, places.len() as u64);
-    for (repo, root, home) in &places {
+    for place in &places {
+        let Place { at, repo, root, home } = place;
         // An interrupted apply is rolled back here, which is all that undoing it could mean.
-        let mut recovered = recover(repo, root, home)?;
+        let mut recovered = recover(repo.as_ref(), at, root, home)?;
         let this = recovered.iter().position(|found| found.id == *id).map(|at| recovered.swap_remove(at));
         let findings = recovered.iter().map(super::session::recovered).collect();
         let done = match this {
             Some(found) => Some((found.journal, found.put_back)),
-            None => undo_one(repo, root, home, id)?,
+            None => undo_one(place, id)?,
         };
         if let Some((journal, put_back)) = done
             && let Some(header) = journal.header
         {
             out.snapshot = Some(header.snapshot);
-            out.repos.push(RepoReport {
-                drift: repo.drift(&header.head)?,
-                files: put_back.files,
-                findings,
-                name: header.repo,
-                staging: put_back.staging,
-                target: Some(repo.root().to_owned()),
-            });
+            match repo {
+                Some(repo) => out.repos.push(RepoReport {
+                    drift: repo.drift(&header.head)?,
+                    files: put_back.files,
+                    findings,
+                    name: header.repo,
+                    staging: put_back.staging,
+                    target: Some(at.clone()),
+                }),
+                None => {
+                    let files = put_back.files;
+                    out.loose = Some(LooseReport { files, findings, target: Some(at.clone()) });
+                }
+            }
         }
         // One repository is put back whole; a cancelled undo is carried on by the next call.
-        meter.step(1, 0, None).or_else(|why| if out.repos.is_empty() { Err(why) } else { Ok(()) })?;
+        meter.step(1, 0, None).or_else(|why| if out.snapshot.is_none() { Err(why) } else { Ok(()) })?;
     }
-    if out.repos.is_empty() {
+    if out.snapshot.is_none() {
         return Err(Error::UnknownApply { id: *id });
     }
     out.repos.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(out)
 }
 
-fn undo_one(
-    repo: &Repo,
-    root: &Root,
-    home: &Home,
-    id: &ApplyId,
-) -> Result<Option<(Journal, PutBack)>, Error> {
-    let failed = |why: io::Error| Error::io("undoing an apply in", repo.root(), why);
+/// Somewhere that may have a record: a work tree, or a directory for loose files.
+struct Place {
+    at: PathBuf,
+    repo: Option<Repo>,
+    root: Root,
+    home: Home,
+}
+
+fn existing(opened: Opened, at: &Path) -> Result<Option<Home>, Error> {
+    match opened {
+        Opened::Ready(home) => Ok(Some(home)),
+        Opened::Absent => Ok(None),
+        Opened::Unwritable(why) => Err(Error::io("locking", at, why)),
+    }
+}
+
+fn undo_one(place: &Place, id: &ApplyId) -> Result<Option<(Journal, PutBack)>, Error> {
+    let Place { at, repo, root, home } = place;
+    let failed = |why: io::Error| Error::io("undoing an apply in", at, why);
     let Some(record) = home.record(id)? else { return Ok(None) };
     let journal = record.read().map_err(failed)?;
     if journal.damaged || journal.header.is_none() {
@@ -354,7 +393,7 @@ fn undo_one(
     }
     record.undoing(&journal).map_err(failed)?;
     fail::point("undo: marked");
-    let put_back = put_back(repo, root, home, &record, &journal);
+    let put_back = put_back(repo.as_ref(), root, home, &record, &journal);
     home.sync().map_err(failed)?;
     fail::point("undo: synced");
     if put_back.incomplete {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::CaptureOptions;
 use super::read::{Outcome, omission};
-use super::scan::{Candidate, Nested};
+use super::scan::{Candidate, Disk, Nested};
 use crate::error::Error;
 use crate::git::Patterns;
 use crate::path::RelPath;
@@ -13,20 +14,44 @@ use crate::snapshot::{Extra, Omission, OmissionReason};
 /// Omissions listed one by one per repository and reason; more are summed up by directory.
 const LISTED: usize = 1_000;
 
-/// The caller's exclusions, compiled.
-pub(super) fn patterns(exclude: &[String]) -> Result<Option<Patterns>, Error> {
-    if let Some(empty) = exclude.iter().find(|pattern| pattern.trim().is_empty()) {
-        return Err(Error::InvalidArgument {
-            argument: "exclude",
-            why: format!("holds the pattern {empty:?}, which matches nothing; leave it out"),
-        });
+/// The same for files that git ignores, which nobody called changed.
+const LISTED_IGNORED: usize = 100;
+
+/// The caller's exclusions, compiled; the other patterns are only looked at.
+pub(super) fn patterns(options: &CaptureOptions) -> Result<Option<Patterns>, Error> {
+    let CaptureOptions { exclude, include_ignored, .. } = options;
+    for (argument, patterns) in [("exclude", exclude), ("include_ignored", include_ignored)] {
+        if let Some(empty) = patterns.iter().find(|pattern| pattern.trim().is_empty()) {
+            return Err(Error::InvalidArgument {
+                argument,
+                why: format!("holds the pattern {empty:?}, which matches nothing; leave it out"),
+            });
+        }
     }
     Ok((!exclude.is_empty()).then(|| Patterns::new(exclude)))
 }
 
+/// An omission for each path that git ignores and nobody asked for.
+pub(super) fn ignored(paths: Vec<RelPath>) -> impl Iterator<Item = Omission> {
+    let reason = OmissionReason::Ignored;
+    paths.into_iter().map(move |path| Omission {
+        line: None,
+        count: None,
+        path,
+        reason: reason.clone(),
+        rule: None,
+        size: None,
+        extra: Extra::new(),
+    })
+}
+
 /// The omission of a candidate that the caller excludes.
 pub(super) fn excluded(candidate: &Candidate, patterns: Option<&Patterns>) -> Option<Omission> {
-    let rule = patterns?.matching(candidate.path.as_bytes())?;
+    let path = candidate.path.as_bytes();
+    let rule = match candidate.disk {
+        Disk::EmptyDir if !candidate.is_tracked() => patterns?.matching(&[path, b"/"].concat())?,
+        _ => patterns?.matching(path)?,
+    };
     Some(omission(candidate, OmissionReason::Excluded, Some(rule), size(candidate)))
 }
 
@@ -61,6 +86,11 @@ fn size(candidate: &Candidate) -> Option<u64> {
 /// The root of the repository, where omissions are summed up.
 const TOP: &str = "./";
 
+/// The rule by which there is no room for more entries.
+pub(super) fn max_entries(max: u64) -> String {
+    format!("max_entries={max}")
+}
+
 /// Turns entries beyond `max` into omissions, last paths first.
 pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: u64) {
     let mut count = taken;
@@ -74,7 +104,7 @@ pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: 
                     line: None,
                     path: path.clone(),
                     reason: OmissionReason::OverBudget,
-                    rule: Some(format!("max_entries={max}")),
+                    rule: Some(max_entries(max)),
                     size,
                     extra: Extra::new(),
                 });
@@ -94,7 +124,7 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
         let many = |omission: &Omission| {
             by_reason
                 .get(&(omission.reason.clone(), omission.rule.clone()))
-                .is_some_and(|count| *count > LISTED)
+                .is_some_and(|count| *count > listed(&omission.reason))
         };
         let depth = |path: &RelPath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
         let sums = omissions.iter().filter(|omission| many(omission) && omission.path != RelPath::from(TOP));
@@ -127,6 +157,10 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
     }
     omissions.sort_by(|a, b| a.order().cmp(&b.order()));
     omissions
+}
+
+fn listed(reason: &OmissionReason) -> usize {
+    if *reason == OmissionReason::Ignored { LISTED_IGNORED } else { LISTED }
 }
 
 /// How many directories a path is below; one that stands for a directory counts as a file beside it.

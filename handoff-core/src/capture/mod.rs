@@ -1,6 +1,7 @@
 //! Capture: the uncommitted state of a workspace as a [`Snapshot`], writing nothing anywhere.
 
 mod limits;
+mod loose;
 mod options;
 mod plan;
 mod read;
@@ -28,8 +29,7 @@ use crate::path::RelPath;
 use crate::progress::Phase;
 use crate::rooted::Root;
 use crate::snapshot::{
-    Extra, FORMAT, Head, Manifest, OmissionReason, PartialReason, RepoFailure, RepoFlags, RepoIdentity,
-    RepoManifest, Snapshot, Spool,
+    Extra, FORMAT, Manifest, OmissionReason, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool,
 };
 use crate::workspace::Workspace;
 
@@ -39,7 +39,8 @@ const BATCH: usize = 16;
 /// Times the whole capture is repeated when HEAD or an index changes meanwhile.
 const RETRIES: usize = 3;
 
-/// Captures the uncommitted state of every repository of `workspace`, nested repositories included.
+/// Captures the uncommitted state of every repository of `workspace`, nested repositories included, and its files
+/// outside any repository.
 ///
 /// Writes nothing in any work tree or git directory, takes no lock and runs no program. A repository that cannot
 /// be read is listed in the manifest with the reason ([`RepoManifest::failed`]) and the others are captured.
@@ -65,7 +66,7 @@ const RETRIES: usize = 3;
 /// ```
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(options)?;
     let secrets = Secrets::new(options)?;
     let (mut attempt, mut tight) = (0, false);
     loop {
@@ -86,6 +87,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         for repo in workspace.repos() {
             run.repository(&repo.root, repo.name.clone(), &mut repos)?;
         }
+        let (loose_files, loose_omissions) = run.loose_files()?;
         let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if run.bytes > options.max_total_bytes && !tight {
             // What is known only after reading (committed versions) went over the limit.
@@ -100,6 +102,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
         let manifest = Manifest {
             environment: BTreeMap::new(),
             format: FORMAT.to_owned(),
+            loose_files,
+            loose_omissions,
             partial: run.cut.then_some(PartialReason::Deadline),
             repos,
             extra: Extra::new(),
@@ -127,7 +131,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 /// ```
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(&options.exclude)?;
+    let patterns = limits::patterns(options)?;
     let secrets = Secrets::new(options)?;
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
@@ -153,7 +157,9 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(CapturePlan { repos })
+    let (loose_files, loose_omissions) =
+        loose::plan(workspace, options, patterns.as_ref(), &secrets, &mut bytes);
+    Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
 /// Root and name of a repository found at `path` in another.
@@ -204,19 +210,7 @@ impl Run<'_> {
     /// Captures the repository at `root` and those inside it.
     fn repository(&mut self, root: &Path, name: String, out: &mut Vec<RepoManifest>) -> Result<(), Error> {
         self.options.control.check()?;
-        let mut manifest = RepoManifest {
-            entries: Vec::new(),
-            failed: None,
-            flags: RepoFlags::default(),
-            head: Head::default(),
-            id: RepoIdentity::default(),
-            name: name.clone(),
-            object_format: None,
-            omissions: Vec::new(),
-            operation: None,
-            stashes: 0,
-            extra: Extra::new(),
-        };
+        let mut manifest = RepoManifest { name: name.clone(), ..RepoManifest::default() };
         match self.contents(root, &mut manifest) {
             Ok(nested) => {
                 out.push(manifest);
@@ -249,11 +243,17 @@ impl Run<'_> {
         manifest.operation = repo.operation();
         manifest.stashes = repo.stashes();
         let index = repo.index()?;
-        let scan = ScanOptions { control: &self.options.control, deadline: self.deadline };
+        let include = repo.include(&self.options.include_ignored, self.options.worktree_include);
+        let scan = ScanOptions {
+            control: &self.options.control,
+            deadline: self.deadline,
+            include: Some(&include),
+            list_ignored: self.options.list_ignored,
+        };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
         let (found, head, id) = std::thread::scope(|scope| {
             let about = scope.spawn(|| (repo.head(), repo.identity()));
-            let found = candidates(&repo, &index, &scan);
+            let found = candidates(&repo, &index, &scan, self.options.empty_dirs);
             let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, head, id)
         });
@@ -271,6 +271,7 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
+        manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));

@@ -25,6 +25,40 @@ pub struct CaptureOptions {
     pub allow_secrets: Vec<AllowSecret>,
     /// Rules for secrets beside the built-in ones, and without some of those.
     pub secret_rules: SecretRules,
+    /// Patterns in gitignore syntax of ignored files to carry; everything else that git ignores stays behind. An
+    /// ignored directory that matches is carried whole. Asking for a file does not allow the secrets in it: that is
+    /// [`allow_secrets`](Self::allow_secrets). Default none.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let app = dir.path().join("app");
+    /// # std::process::Command::new("git").args(["init", "-q"]).arg(&app).status()?;
+    /// use handoff_core::{CaptureOptions, Workspace, capture};
+    ///
+    /// std::fs::write(app.join(".gitignore"), "/local/\n*.log\n")?;
+    /// std::fs::create_dir(app.join("local"))?;
+    /// std::fs::write(app.join("local/settings.toml"), "port = 8080\n")?;
+    /// std::fs::write(app.join("debug.log"), "much\n")?;
+    ///
+    /// let mut options = CaptureOptions::default();
+    /// options.include_ignored = vec!["/local/*.toml".into()];
+    /// options.list_ignored = true;
+    /// let snapshot = capture(&Workspace::new([&app])?, &options)?;
+    /// let repo = &snapshot.manifest().repos[0];
+    /// assert!(repo.entries.iter().any(|entry| entry.path == "local/settings.toml".into() && entry.flags.ignored));
+    /// assert_eq!(repo.omissions[0].path, "debug.log".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub include_ignored: Vec<String>,
+    /// Whether each work tree's `.worktreeinclude` counts like [`include_ignored`](Self::include_ignored): a file of
+    /// patterns in gitignore syntax at its root, by which a project names the ignored files that another checkout
+    /// needs. Default true.
+    pub worktree_include: bool,
+    /// Whether ignored files that are not carried are listed as omissions: an ignored directory as one, files by name
+    /// while they are few. Default false.
+    pub list_ignored: bool,
+    /// Whether directories with nothing in them travel, which git does not know. Default true.
+    pub empty_dirs: bool,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
     /// Time after which the capture ends with what it has, marked partial. Default none.
@@ -55,6 +89,10 @@ impl Default for CaptureOptions {
             exclude: Vec::new(),
             allow_secrets: Vec::new(),
             secret_rules: SecretRules::default(),
+            include_ignored: Vec::new(),
+            worktree_include: true,
+            list_ignored: false,
+            empty_dirs: true,
             bases: Bases::default(),
             deadline: None,
             spool_memory: 32 << 20,
@@ -67,7 +105,7 @@ impl Default for CaptureOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AllowSecret {
-    /// The repository's name; `None` for every repository of the workspace.
+    /// The repository's name, empty for files outside any; `None` for all of the workspace.
     pub repo: Option<String>,
     /// The file, exactly.
     pub path: RelPath,
@@ -76,7 +114,7 @@ pub struct AllowSecret {
 }
 
 impl AllowSecret {
-    /// Lets `path` travel in every repository in spite of `rule`.
+    /// Lets `path` travel, in whatever repository it is, in spite of `rule`.
     pub fn new(path: impl Into<RelPath>, rule: impl Into<String>) -> Self {
         Self { repo: None, path: path.into(), rule: rule.into() }
     }
@@ -100,6 +138,10 @@ pub struct SecretRules {
 pub struct CapturePlan {
     /// One per repository, in order of name.
     pub repos: Vec<RepoPlan>,
+    /// Files outside any repository, in order of their logical names.
+    pub loose_files: Vec<PlannedFile>,
+    /// Files outside any repository that would be left out.
+    pub loose_omissions: Vec<Omission>,
 }
 
 /// One repository of a [`CapturePlan`].
@@ -132,8 +174,12 @@ pub struct PlannedFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlannedChange {
-    /// New to git.
+    /// New to git, or outside any repository.
     Untracked,
+    /// Ignored by git, and asked for.
+    Ignored,
+    /// A directory with nothing in it.
+    EmptyDirectory,
     /// Tracked and different, staged or not.
     Modified,
     /// Tracked and gone.

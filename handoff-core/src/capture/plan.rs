@@ -26,7 +26,14 @@ pub(super) fn repository(
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
     let index = repo.index()?;
-    let mut found = candidates(&repo, &index, &ScanOptions { control: &options.control, deadline })?;
+    let include = repo.include(&options.include_ignored, options.worktree_include);
+    let scan = ScanOptions {
+        control: &options.control,
+        deadline,
+        include: Some(&include),
+        list_ignored: options.list_ignored,
+    };
+    let mut found = candidates(&repo, &index, &scan, options.empty_dirs)?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
         let named = match limits::excluded(candidate, patterns) {
@@ -47,6 +54,7 @@ pub(super) fn repository(
     }
     plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
     plan.omissions.extend(secrets.repositories(name, &mut found.nested));
+    plan.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))
 }
@@ -77,9 +85,11 @@ fn planned(candidate: &Candidate) -> Option<PlannedFile> {
         {
             return None;
         }
-        Disk::Absent | Disk::Dir if tracked => PlannedChange::Deleted,
+        Disk::Absent | Disk::Dir | Disk::EmptyDir if tracked => PlannedChange::Deleted,
         _ if tracked => PlannedChange::Modified,
         Disk::Absent | Disk::Dir => return None,
+        Disk::EmptyDir => PlannedChange::EmptyDirectory,
+        _ if candidate.ignored => PlannedChange::Ignored,
         _ => PlannedChange::Untracked,
     };
     Some(PlannedFile { path: candidate.path.clone(), change, bytes: candidate.bytes() })

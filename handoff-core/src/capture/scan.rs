@@ -11,6 +11,8 @@ pub(super) struct Candidates {
     pub paths: Vec<Candidate>,
     /// Repositories inside this one, by path: submodules that are checked out and untracked repositories.
     pub nested: Vec<Nested>,
+    /// Paths that git ignores and nobody asked for, where they are to be named; a directory ends in a slash.
+    pub ignored: Vec<RelPath>,
     /// The deadline passed during the walk.
     pub cut: bool,
 }
@@ -30,6 +32,8 @@ pub(super) struct Candidate {
     /// Stages of a conflict.
     pub stages: Vec<(u8, TreeItem)>,
     pub disk: Disk,
+    /// Git ignores it, and it was asked for.
+    pub ignored: bool,
 }
 
 /// What is on disk, as far as the walk could tell.
@@ -42,6 +46,8 @@ pub(super) enum Disk {
     Symlink(FoundStat),
     /// A directory where a file was.
     Dir,
+    /// A directory with nothing in it.
+    EmptyDir,
     Special,
     Submodule {
         present: bool,
@@ -67,7 +73,14 @@ impl Candidate {
 }
 
 /// Finds the candidates of `repo`.
-pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) -> Result<Candidates, Error> {
+///
+/// Directories with nothing in them are left out unless `empty_dirs`.
+pub(super) fn candidates(
+    repo: &Repo,
+    index: &Index,
+    options: &ScanOptions<'_>,
+    empty_dirs: bool,
+) -> Result<Candidates, Error> {
     // The two are independent; what is staged needs a few milliseconds at most and runs beside the walk.
     let (scanned, staged) = std::thread::scope(|scope| {
         let staged = scope.spawn(|| repo.staged(index));
@@ -75,7 +88,7 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
         (scanned, staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let (scanned, staged) = (scanned?, staged?);
-    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), cut: scanned.cut };
+    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), ignored: Vec::new(), cut: scanned.cut };
     let mut staged = staged.into_iter().peekable();
     let mut scanned_paths = scanned.paths.into_iter().peekable();
     loop {
@@ -97,6 +110,18 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
                 continue;
             }
         }
+        if let Some(Found::Ignored) = from_disk.as_ref().map(|a| &a.found)
+            && from_head.is_none()
+        {
+            out.ignored.push(path);
+            continue;
+        }
+        let tracked = from_head.is_some() || from_disk.as_ref().is_some_and(|a| a.index.is_some());
+        if let Some(Found::EmptyDir) = from_disk.as_ref().map(|a| &a.found)
+            && !(empty_dirs || tracked)
+        {
+            continue;
+        }
         let stages = index.stages(&path);
         let position = from_disk.as_ref().and_then(|a| a.index);
         let item = match position {
@@ -109,11 +134,14 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
             // Not staged: HEAD has what the index has.
             (None, item) => item.as_ref().map(|item| item.item.clone()),
         };
+        let ignored = from_head.is_none() && from_disk.as_ref().is_some_and(|a| a.ignored);
         let disk = match from_disk.map(|a| a.found) {
             Some(Found::Absent) => Disk::Absent,
             Some(Found::File(stat)) => Disk::File(stat),
             Some(Found::Symlink(stat)) => Disk::Symlink(stat),
             Some(Found::Dir) => Disk::Dir,
+            Some(Found::EmptyDir) if empty_dirs => Disk::EmptyDir,
+            Some(Found::EmptyDir) => Disk::Dir,
             Some(Found::Special) => Disk::Special,
             Some(Found::Submodule { present }) => {
                 if present {
@@ -124,9 +152,10 @@ pub(super) fn candidates(repo: &Repo, index: &Index, options: &ScanOptions<'_>) 
             Some(Found::Uninitialised) => Disk::Uninitialised,
             Some(Found::Unreadable(why)) => Disk::Unreadable(why),
             Some(Found::NestedRepo) => Disk::Dir,
-            None => Disk::Look,
+            // What HEAD has is looked at, ignored or not.
+            Some(Found::Ignored) | None => Disk::Look,
         };
-        out.paths.push(Candidate { path, head, index: item, stages, disk });
+        out.paths.push(Candidate { path, head, index: item, stages, disk, ignored });
     }
     Ok(out)
 }

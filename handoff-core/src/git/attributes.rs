@@ -229,6 +229,14 @@ impl Patterns {
         Self(gix::ignore::Search::from_overrides(patterns.iter(), gix::ignore::search::Ignore::default()))
     }
 
+    /// The patterns of a file's text.
+    pub fn from_file(text: &[u8], name: &str) -> Self {
+        let mut search = gix::ignore::Search::default();
+        // Fails only for a base directory, and there is none.
+        let _ = search.add_patterns_buffer(text, name, None, gix::ignore::search::Ignore::default());
+        Self(search)
+    }
+
     /// The pattern that decides for `path`, a file or (with a slash behind it) a directory, by itself or through a directory on the way; `None` where no
     /// pattern matches or the last that does is negative.
     pub fn matching(&self, path: &[u8]) -> Option<String> {

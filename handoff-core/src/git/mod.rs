@@ -5,6 +5,7 @@ mod attributes;
 mod config;
 mod head;
 mod identity;
+mod include;
 mod index;
 mod lfs;
 mod objects;
@@ -14,6 +15,7 @@ mod staged;
 use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};

@@ -6,7 +6,10 @@ use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::{Action, ApplyReport, Detail, DriftKind, FileReport, Outcome, RepoReport};
+use super::{
+    Action, ApplyReport, Detail, Drift, DriftKind, FileReport, LooseReport, Outcome, RepoReport,
+    StagingReport,
+};
 use crate::path::RelPath;
 
 /// Most bytes of the text.
@@ -63,6 +66,9 @@ impl fmt::Display for ApplyReport {
         for repo in self.repos.iter().take(REPOS) {
             repo.describe(&self.action, &mut text, &mut conflicts);
         }
+        if let Some(loose) = &self.loose {
+            loose.describe(&self.action, &mut text, &mut conflicts);
+        }
         if self.repos.len() > REPOS {
             text.line(&format!("… and {} more repositories", self.repos.len() - REPOS));
         }
@@ -107,6 +113,21 @@ fn counts<'a>(files: impl Iterator<Item = &'a FileReport>) -> Vec<(String, usize
     let mut out: Vec<_> = found.into_iter().collect();
     out.sort_by_key(|(outcome, _)| rank(outcome));
     out.into_iter().map(|(outcome, count)| (outcome.as_str().replace('_', " "), count)).collect()
+}
+
+impl LooseReport {
+    fn describe(&self, action: &Action, text: &mut Text, conflicts: &mut usize) {
+        let (kind, remedy) = (DriftKind::Same, String::new());
+        let as_repository = RepoReport {
+            drift: Drift { ahead: None, behind: None, kind, remedy, source: None, target: None },
+            files: self.files.clone(),
+            findings: self.findings.clone(),
+            name: "files outside any repository".into(),
+            staging: StagingReport::default(),
+            target: self.target.clone(),
+        };
+        as_repository.describe(action, text, conflicts);
+    }
 }
 
 impl RepoReport {
@@ -322,7 +343,7 @@ fn conflict(file: &FileReport, action: &Action) -> String {
 /// What to do about a reason, where something can be done.
 fn advice(reason: &str) -> Option<&'static str> {
     Some(match reason {
-        "no_target" => "pass an explicit mapping",
+        "no_target" => "pass an explicit mapping, or a directory for files outside any repository",
         "blob_missing" | "blob_mismatch" => "transfer the snapshot again",
         "ENOSPC" | "EDQUOT" => "free some space and apply again",
         "EACCES" | "EPERM" | "EROFS" => "make the place writable and apply again",

@@ -24,6 +24,9 @@ pub struct ApplyReport {
     /// Names the apply for [`undo`](crate::undo); absent in a preview and where nothing was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply_id: Option<ApplyId>,
+    /// What happened to files outside any repository; absent where the snapshot has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loose: Option<LooseReport>,
     /// One per repository of the snapshot, in its order.
     pub repos: Vec<RepoReport>,
     /// The snapshot.
@@ -72,6 +75,20 @@ pub struct RepoReport {
     /// What became of the staged state.
     pub staging: StagingReport,
     /// The target's work tree on this machine; absent when no repository here matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
+}
+
+/// What happened to files outside any repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LooseReport {
+    /// One per loose file of the manifest, carried or not.
+    pub files: Vec<FileReport>,
+    /// Things a reader should know about all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// The directory on this machine below which they are; absent when the workspace names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
 }
@@ -278,16 +295,38 @@ impl ApplyReport {
         action: Action,
         apply_id: Option<ApplyId>,
         repos: Vec<RepoReport>,
+        loose: Option<LooseReport>,
         snapshot: SnapshotId,
         whole: bool,
     ) -> Self {
-        let verdict = verdict(&repos, whole);
-        Self { action, apply_id, repos, snapshot, verdict }
+        let mut report = Self { action, apply_id, loose, repos, snapshot, verdict: Verdict::Complete };
+        report.verdict = report.judge(whole);
+        report
     }
 
-    /// Every file report with the name of its repository.
+    /// Every file report with the name of its repository, which is empty for files outside any.
     pub fn files(&self) -> impl Iterator<Item = (&str, &FileReport)> {
-        self.repos.iter().flat_map(|repo| repo.files.iter().map(move |file| (repo.name.as_str(), file)))
+        let loose = self.loose.iter().flat_map(|loose| &loose.files).map(|file| ("", file));
+        let repos = self.repos.iter();
+        repos.flat_map(|repo| repo.files.iter().map(move |file| (repo.name.as_str(), file))).chain(loose)
+    }
+
+    /// All in one word. What git ignores and what the caller excluded was not asked for, so its absence is no fault.
+    fn judge(&self, whole: bool) -> Verdict {
+        let left = self.repos.iter().map(|repo| repo.staging.left_paths.len()).sum::<usize>();
+        let (mut placed, mut missing) = (0_usize, usize::from(!whole) + left);
+        for (_, file) in self.files() {
+            match file.outcome {
+                Outcome::Unchanged | Outcome::Applied | Outcome::Merged => placed += 1,
+                Outcome::NotCaptured if matches!(file.reason.as_deref(), Some("ignored" | "excluded")) => {}
+                _ => missing += 1,
+            }
+        }
+        match (placed, missing) {
+            (_, 0) => Verdict::Complete,
+            (0, _) => Verdict::NothingApplied,
+            _ => Verdict::Partial,
+        }
     }
 
     /// How many paths ended with `outcome`.
@@ -311,25 +350,5 @@ impl FileReport {
             reason: None,
             message: None,
         }
-    }
-}
-
-/// All in one word. What git ignores and what the caller excluded was not asked for, so its absence is no fault.
-fn verdict(repos: &[RepoReport], whole: bool) -> Verdict {
-    let (mut placed, mut missing) = (0_usize, usize::from(!whole));
-    for repo in repos {
-        missing += repo.staging.left_paths.len();
-        for file in &repo.files {
-            match file.outcome {
-                Outcome::Unchanged | Outcome::Applied | Outcome::Merged => placed += 1,
-                Outcome::NotCaptured if matches!(file.reason.as_deref(), Some("ignored" | "excluded")) => {}
-                _ => missing += 1,
-            }
-        }
-    }
-    match (placed, missing) {
-        (_, 0) => Verdict::Complete,
-        (0, _) => Verdict::NothingApplied,
-        _ => Verdict::Partial,
     }
 }

@@ -24,7 +24,7 @@ fn report(files: Vec<FileReport>) -> ApplyReport {
         target: Some("/ws/app".into()),
     };
     let id = SnapshotId(Digest::of(b"s"));
-    ApplyReport::new(Action::Apply, Some(ApplyId::new().unwrap()), vec![repo], id, true)
+    ApplyReport::new(Action::Apply, Some(ApplyId::new().unwrap()), vec![repo], None, id, true)
 }
 
 #[test]

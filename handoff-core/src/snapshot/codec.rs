@@ -9,7 +9,7 @@ use std::io;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::limits::{Limits, within};
+use super::limits::{LOOSE_FILES, Limits, within};
 use super::manifest::*;
 use super::shape;
 use crate::digest::Digest;
@@ -96,23 +96,32 @@ impl Manifest {
 
     /// Every state of every layer and stage.
     fn states(&self) -> impl Iterator<Item = &FileState> {
-        self.repos.iter().flat_map(|repo| &repo.entries).flat_map(entry_states)
+        self.repos.iter().flat_map(|repo| &repo.entries).chain(&self.loose_files).flat_map(entry_states)
     }
 
     /// The rules that a parser cannot know.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Error> {
-        let count = |len: fn(&RepoManifest) -> usize| self.repos.iter().map(|repo| len(repo) as u64).sum();
+        let (loose, left_out) = (&self.loose_files, &self.loose_omissions);
+        let count = |len: fn(&RepoManifest) -> usize, loose: usize| -> u64 {
+            self.repos.iter().map(|repo| len(repo) as u64).sum::<u64>() + loose as u64
+        };
+        within("the number of loose files", (loose.len() + left_out.len()) as u64, LOOSE_FILES)?;
         within("the number of repositories", self.repos.len() as u64, limits.repos)?;
-        within("the number of entries", count(|repo| repo.entries.len()), limits.entries)?;
-        within("the number of omissions", count(|repo| repo.omissions.len()), limits.omissions)?;
+        within("the number of entries", count(|repo| repo.entries.len(), loose.len()), limits.entries)?;
+        within(
+            "the number of omissions",
+            count(|repo| repo.omissions.len(), left_out.len()),
+            limits.omissions,
+        )?;
         if self.format != FORMAT {
             return Err(wrong_version(&self.format));
         }
         ascending(self.repos.iter().map(|repo| &repo.name), "repository")?;
-        for repo in &self.repos {
-            ascending(repo.entries.iter().map(|entry| &entry.path), "entry")?;
-            check_omissions(repo)?;
-            check_paths(repo)?;
+        let places = self.repos.iter().map(|repo| (&repo.entries, &repo.omissions));
+        for (entries, omissions) in places.chain([(loose, left_out)]) {
+            ascending(entries.iter().map(|entry| &entry.path), "entry")?;
+            check_omissions(omissions)?;
+            check_paths(entries, omissions)?;
         }
         self.states()
             .try_fold(0_u64, |sum, state| sum.checked_add(state.size))
@@ -189,8 +198,8 @@ impl<T: std::fmt::Display> std::fmt::Display for Short<'_, T> {
 }
 
 /// Omissions stand in order of path; only a directory may stand there more than once, for different reasons.
-fn check_omissions(repo: &RepoManifest) -> Result<(), Error> {
-    for (a, b) in repo.omissions.iter().zip(repo.omissions.iter().skip(1)) {
+fn check_omissions(omissions: &[Omission]) -> Result<(), Error> {
+    for (a, b) in omissions.iter().zip(omissions.iter().skip(1)) {
         let fault = match a.order().cmp(&b.order()) {
             _ if a.path == b.path && !a.path.as_bytes().ends_with(b"/") => "occurs twice",
             Ordering::Less => continue,
@@ -203,9 +212,9 @@ fn check_omissions(repo: &RepoManifest) -> Result<(), Error> {
 }
 
 /// No path is both an entry and an omission, and no entry has more stages than git has.
-fn check_paths(repo: &RepoManifest) -> Result<(), Error> {
-    let omitted: HashSet<_> = repo.omissions.iter().map(|omission| &omission.path).collect();
-    for entry in &repo.entries {
+fn check_paths(entries: &[Entry], omissions: &[Omission]) -> Result<(), Error> {
+    let omitted: HashSet<_> = omissions.iter().map(|omission| &omission.path).collect();
+    for entry in entries {
         if omitted.contains(&entry.path) {
             let path = Short(&entry.path);
             return Err(Error::format(MANIFEST, format!("{path} is both an entry and an omission")));
@@ -236,6 +245,7 @@ fn has_extra(manifest: &Manifest) -> bool {
             || entry_states(entry).any(state)
             || entry.flags.stages.iter().any(|stage| !stage.extra.is_empty())
     };
+    let omission = |omission: &Omission| !omission.extra.is_empty();
     let repo = |repo: &RepoManifest| {
         !repo.extra.is_empty()
             || !repo.flags.extra.is_empty()
@@ -243,8 +253,11 @@ fn has_extra(manifest: &Manifest) -> bool {
             || !repo.id.extra.is_empty()
             || repo.failed.as_ref().is_some_and(|failed| !failed.extra.is_empty())
             || repo.operation.as_ref().is_some_and(|operation| !operation.extra.is_empty())
-            || repo.omissions.iter().any(|omission| !omission.extra.is_empty())
+            || repo.omissions.iter().any(omission)
             || repo.entries.iter().any(entry)
     };
-    !manifest.extra.is_empty() || manifest.repos.iter().any(repo)
+    !manifest.extra.is_empty()
+        || manifest.repos.iter().any(repo)
+        || manifest.loose_files.iter().any(entry)
+        || manifest.loose_omissions.iter().any(omission)
 }

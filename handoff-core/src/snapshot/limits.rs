@@ -2,6 +2,9 @@
 
 use crate::error::Error;
 
+/// Most files outside any repository in one snapshot, carried or not.
+pub(crate) const LOOSE_FILES: u64 = 4096;
+
 /// What is read of a snapshot before it is refused. The defaults are those of a default capture; raise a
 /// field to read a larger snapshot of a source you trust. A field above its ceiling counts as the ceiling.
 ///

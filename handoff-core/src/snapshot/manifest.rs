@@ -10,6 +10,10 @@ use crate::id::{ObjectFormat, Oid};
 use crate::names::names;
 use crate::path::RelPath;
 
+mod omission;
+
+pub use omission::{Omission, OmissionReason};
+
 /// Fields of a newer version, kept so that they survive being read and written by this one.
 pub type Extra = BTreeMap<String, serde_json::Value>;
 
@@ -25,6 +29,13 @@ pub struct Manifest {
     pub environment: BTreeMap<String, String>,
     /// [`FORMAT`].
     pub format: String,
+    /// Files outside any repository, in order of path, which is a logical name: it says nothing of where the file
+    /// was. Only the work-tree layer of these entries means anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loose_files: Vec<Entry>,
+    /// Files outside any repository that are not carried, with the reason, in order of path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loose_omissions: Vec<Omission>,
     /// Why the capture ended early; absent in a whole snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<PartialReason>,
@@ -44,7 +55,7 @@ names! {
 }
 
 /// What is known of one repository and what changed in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepoManifest {
     /// One for each changed path that is carried, in order of path.
@@ -289,9 +300,12 @@ pub struct EntryFlags {
     /// A file that some tool runs by itself: hook settings, CI workflows, editor tasks, agent settings.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto_run: bool,
-    /// Not a file but an empty directory.
+    /// Not a file but an empty directory; where `head` is a file, the directory has taken its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_dir: bool,
+    /// Ignored by git at the source, and carried because it was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignored: bool,
     /// Staged as "will be added", without content (`git add -N`): `index` then says only which mode was noted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub intent_to_add: bool,
@@ -332,68 +346,4 @@ pub struct Stage {
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
-}
-
-/// A changed path, or a directory full of them, that is not carried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Omission {
-    /// How many files this stands for, when it is a directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<u64>,
-    /// The line of the first secret, from 1, in the form git stores.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
-    /// The path; a directory ends in `/`.
-    pub path: RelPath,
-    /// Why.
-    pub reason: OmissionReason,
-    /// The rule that decided, where several could.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Bytes not carried, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-    /// Fields this version does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-impl Omission {
-    /// What omissions are sorted by: path, reason, rule, each as it is written.
-    pub(crate) fn order(&self) -> (&RelPath, &str, Option<&str>) {
-        (&self.path, self.reason.as_str(), self.rule.as_deref())
-    }
-}
-
-names! {
-    /// Why a changed path is not carried.
-    OmissionReason {
-        /// Ignored by git and not asked for.
-        Ignored = "ignored",
-        /// Its name says that it holds secrets.
-        SecretName = "secret_name",
-        /// Its content looks like a secret.
-        SecretContent = "secret_content",
-        /// Larger than the limit for one file.
-        TooLarge = "too_large",
-        /// The limit for the whole snapshot was reached.
-        OverBudget = "over_budget",
-        /// A pipe, socket or device.
-        SpecialFile = "special_file",
-        /// It could not be read.
-        Unreadable = "unreadable",
-        /// It kept changing.
-        Unstable = "unstable",
-        /// Excluded by the caller.
-        Excluded = "excluded",
-        /// A submodule that is not checked out.
-        SubmoduleUninitialised = "submodule_uninitialised",
-        /// State of an operation under way.
-        OperationState = "operation_state",
-        /// The deadline passed first.
-        Deadline = "deadline",
-        /// It vanished between being found and being read.
-        Vanished = "vanished",
-    }
 }

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use diff::{Change, ChangeKind, RepoDiff, SnapshotDiff};
+pub(crate) use limits::LOOSE_FILES;
 pub use limits::Limits;
 pub use manifest::*;
 pub(crate) use spool::{AddError, Spool};
@@ -187,25 +188,32 @@ impl Snapshot {
         &self.0.manifest
     }
 
-    /// Every carried path with its repository, in the order of names and paths.
+    /// Every carried path with its repository, in the order of names and paths. Files outside any repository are in
+    /// [`Manifest::loose_files`].
     pub fn entries(&self) -> impl Iterator<Item = (&RepoManifest, &Entry)> {
         self.0.manifest.repos.iter().flat_map(|repo| repo.entries.iter().map(move |entry| (repo, entry)))
     }
 
-    /// Every changed path that is not carried, with its repository.
+    /// Every changed path that is not carried, with its repository. Files outside any repository are in
+    /// [`Manifest::loose_omissions`].
     pub fn omissions(&self) -> impl Iterator<Item = (&RepoManifest, &Omission)> {
         let repos = self.0.manifest.repos.iter();
         repos.flat_map(|repo| repo.omissions.iter().map(move |omission| (repo, omission)))
     }
 
-    /// The entry of `path` in the repository named `repo`.
+    /// The entry of `path` in the repository named `repo`, or with an empty `repo` that of a loose file.
     pub fn entry(&self, repo: &str, path: &RelPath) -> Option<&Entry> {
-        let repos = &self.0.manifest.repos;
-        let repo = repos.get(repos.binary_search_by(|other| other.name.as_str().cmp(repo)).ok()?)?;
-        repo.entries.get(repo.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?)
+        let Manifest { repos, loose_files, .. } = &self.0.manifest;
+        let entries = if repo.is_empty() {
+            loose_files
+        } else {
+            &repos.get(repos.binary_search_by(|other| other.name.as_str().cmp(repo)).ok()?)?.entries
+        };
+        entries.get(entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?)
     }
 
-    /// The content of one file in one layer, checked; a symlink's is its target.
+    /// The content of one file in one layer, checked; a symlink's is its target. An empty `repo` means the files
+    /// outside any repository, which have a work-tree layer only.
     ///
     /// `None` when the snapshot does not carry it: the path is not among the changed ones, does not exist in
     /// that layer, or its content was left out there (bases left out by request, gitlinks).

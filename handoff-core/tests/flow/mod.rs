@@ -9,6 +9,7 @@ mod kill;
 mod multi_repo;
 mod programs;
 mod purity;
+mod reach;
 mod secrets;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.

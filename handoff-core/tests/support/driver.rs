@@ -19,6 +19,8 @@ pub const END: &str = "/handoff-test-ends";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
     Capture,
+    /// Finding the workspace of `roots`, taken for written paths.
+    Discover,
     Plan,
     Preview,
     Apply,
@@ -47,7 +49,7 @@ pub struct Job {
 pub struct Answer {
     pub error: Option<Failure>,
     pub report: Option<ApplyReport>,
-    /// Of a capture.
+    /// Of a capture; of a discovery, everything found with what it was found to be.
     pub omissions: Vec<(String, String)>,
 }
 
@@ -127,6 +129,14 @@ pub fn failure(error: &handoff_core::Error) -> Failure {
 }
 
 fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
+    if job.operation == Operation::Discover {
+        let found = Workspace::discover(&job.roots)?;
+        let repos = found.repos().iter().map(|repo| (repo.root.display().to_string(), "repository".into()));
+        let files = found.loose_files().iter().map(|file| (file.path.display().to_string(), "file".into()));
+        let left =
+            found.left_out().iter().map(|left| (left.path.display().to_string(), left.reason.to_string()));
+        return Ok(Answer { omissions: repos.chain(files).chain(left).collect(), ..Answer::default() });
+    }
     let workspace = Workspace::new(&job.roots)?;
     let mut options = ApplyOptions::default();
     if job.theirs {
@@ -141,6 +151,7 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     let bundle = || Snapshot::open(job.bundle.as_deref().expect("a bundle"));
     let mut answer = Answer::default();
     match job.operation {
+        Operation::Discover => unreachable!("done above"),
         Operation::Capture => {
             let snapshot = capture(&workspace, &CaptureOptions::default())?;
             for repo in &snapshot.manifest().repos {

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use handoff_core::{ApplyReport, Manifest, Outcome, RelPath};
+use handoff_core::snapshot::{Entry, Omission};
+use handoff_core::{ApplyReport, FileReport, Manifest, Outcome, RelPath};
 
 use super::git;
 use super::repo::Repo;
@@ -132,31 +133,37 @@ pub fn unsound(manifest: &Manifest, report: &ApplyReport) -> String {
             lines.push(format!("repository {} is not reported", repo.name));
             continue;
         };
-        let mut open: BTreeMap<&RelPath, (usize, bool)> = BTreeMap::new();
-        for entry in &repo.entries {
-            open.entry(&entry.path).or_default().0 += 1;
+        account(&repo.entries, &repo.omissions, &told.files, &mut lines);
+    }
+    let loose = report.loose.as_ref().map_or(&[][..], |loose| &loose.files);
+    account(&manifest.loose_files, &manifest.loose_omissions, loose, &mut lines);
+    lines.join("\n")
+}
+
+fn account(entries: &[Entry], omissions: &[Omission], files: &[FileReport], lines: &mut Vec<String>) {
+    let mut open: BTreeMap<&RelPath, (usize, bool)> = BTreeMap::new();
+    for entry in entries {
+        open.entry(&entry.path).or_default().0 += 1;
+    }
+    for omission in omissions {
+        let place = open.entry(&omission.path).or_default();
+        *place = (place.0 + 1, true);
+    }
+    for file in files {
+        let Some((left, omitted)) = open.get_mut(&file.path) else {
+            lines.push(format!("{}: reported, but not in the manifest", file.path));
+            continue;
+        };
+        if *left == 0 {
+            lines.push(format!("{}: reported more often than it is in the manifest", file.path));
+            continue;
         }
-        for omission in &repo.omissions {
-            let place = open.entry(&omission.path).or_default();
-            *place = (place.0 + 1, true);
-        }
-        for file in &told.files {
-            let Some((left, omitted)) = open.get_mut(&file.path) else {
-                lines.push(format!("{}: reported, but not in the manifest", file.path));
-                continue;
-            };
-            if *left == 0 {
-                lines.push(format!("{}: reported more often than it is in the manifest", file.path));
-                continue;
-            }
-            *left -= 1;
-            if *omitted != (file.outcome == Outcome::NotCaptured) {
-                lines.push(format!("{}: omitted={omitted}, but reported as {}", file.path, file.outcome));
-            }
-        }
-        for (path, _) in open.iter().filter(|(_, (left, _))| *left > 0) {
-            lines.push(format!("{path}: in the manifest, but not reported"));
+        *left -= 1;
+        if *omitted != (file.outcome == Outcome::NotCaptured) {
+            lines.push(format!("{}: omitted={omitted}, but reported as {}", file.path, file.outcome));
         }
     }
-    lines.join("\n")
+    for (path, _) in open.iter().filter(|(_, (left, _))| *left > 0) {
+        lines.push(format!("{path}: in the manifest, but not reported"));
+    }
 }

@@ -10,8 +10,10 @@ use crate::apply::state::{self, HELD, Here, State};
 use crate::report::{Detail, FileReport, Note, Outcome};
 
 impl Plan<'_, '_, '_> {
-    pub(super) fn empty_dir(&self, mut report: FileReport, found: Found) -> Planned {
-        match found.here {
+    /// A directory with nothing in it. Where the snapshot's commit has a file at its place, that file is what has to
+    /// go, as in any deletion.
+    pub(super) fn empty_dir(&mut self, mut report: FileReport, found: Found) -> Result<Planned, Trouble> {
+        Ok(match found.here {
             Here::EmptyDir | Here::Directory => Planned::done(report),
             Here::Absent => {
                 report.outcome = Outcome::Applied;
@@ -20,13 +22,31 @@ impl Plan<'_, '_, '_> {
                 Planned { report, change: Some(change), keep: None }
             }
             Here::Special => Planned::done(skipped(report, "target_is_special")),
-            Here::Content(content) => {
-                report.outcome = Outcome::Conflict;
-                report.detail = Some(Detail::ExistsHere);
+            Here::Content(ref content) => {
                 report.hash = Some(content.hash);
-                Planned::done(report)
+                let facts = self.facts(&found.here)?;
+                let theirs = self.context.options.on_conflict == OnConflict::Theirs;
+                let detail = match decide(&facts) {
+                    Decision::Apply { .. } => None,
+                    Decision::Conflict(detail) if facts.base != Shape::Absent => Some(detail),
+                    _ => Some(Detail::ExistsHere),
+                };
+                match detail {
+                    Some(detail) if !theirs => {
+                        report.outcome = Outcome::Conflict;
+                        report.detail = Some(detail);
+                        return Ok(Planned::done(report));
+                    }
+                    Some(_) => report.notes.push(Note::TookTheirs),
+                    None => {}
+                }
+                report.outcome = Outcome::Applied;
+                report.detail = Some(Detail::Type);
+                report.hash = None;
+                let change = self.change(&found, Post::Dir, Detail::Type);
+                Planned { report, change: Some(change), keep: None }
             }
-        }
+        })
     }
 
     fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {

@@ -44,7 +44,8 @@ impl Plan<'_, '_, '_> {
         };
         let format = self.reader.repo.format();
         let mut here = state::read(&dir, path.name(), HELD, Some(format)).map_err(|why| Trouble::io(&why))?;
-        if matches!(here, Here::Directory) && self.will_be_empty(path) {
+        // Where the snapshot has a directory, too, what will be empty may stay.
+        if matches!(here, Here::Directory) && !self.entry.flags.empty_dir && self.will_be_empty(path) {
             here = Here::Absent;
         }
         Ok(Ok(Found { here, needs_dirs: false }))

@@ -169,7 +169,7 @@ impl Plan<'_, '_, '_> {
             Err(reason) => return Ok(Planned::done(skipped(report, reason))),
         };
         if self.entry.flags.empty_dir {
-            return Ok(self.empty_dir(report, found));
+            return self.empty_dir(report, found);
         }
         let incoming = self.entry.worktree.clone();
         if let Some(state) = incoming.as_ref().filter(|state| state.mode == Mode::Symlink)

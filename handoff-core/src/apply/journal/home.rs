@@ -16,6 +16,9 @@ use crate::rooted::{Dir, Kind};
 /// How long the lock is tried for before the answer is busy.
 const PATIENCE: Duration = Duration::from_millis(700);
 
+/// The home's name in a directory that belongs to no repository.
+pub(in crate::apply) const PLAIN: &str = ".handoff";
+
 /// Everything of ours in one work tree's git directory, locked.
 pub(in crate::apply) struct Home {
     dir: Dir,
@@ -51,15 +54,43 @@ impl Home {
     /// # Errors
     /// [`Error::JournalNotSafe`] and [`Error::Busy`].
     pub(in crate::apply) fn open(repo: &Repo, access: Access) -> Result<Opened, Error> {
-        let mut path = repo.common_dir().to_owned();
-        let mut dir = Dir::open(&path).map_err(|why| Error::io("opening", &path, why))?;
         let mut parts = vec!["handoff".to_owned()];
         if repo.git_dir() != repo.common_dir() {
             let name = repo.git_dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
             parts.extend(["worktrees".to_owned(), name]);
         }
+        let opened = Self::open_below(repo.common_dir(), &parts, access, repo.root())?;
+        if let Opened::Ready(home) = &opened
+            && home.is_locked()
+        {
+            // Whoever made a claim held the lock that we hold now, so it is gone, and its lock of the index is stale.
+            let claim = home.claim();
+            repo.unlock_index(&claim).map_err(|why| Error::io("removing", &claim, why))?;
+        }
+        Ok(opened)
+    }
+
+    /// Opens the home in `directory`, which belongs to no repository: `.handoff` there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(in crate::apply) fn open_plain(directory: &Path, access: Access) -> Result<Opened, Error> {
+        let opened = Self::open_below(directory, &[PLAIN.to_owned()], access, directory)?;
+        if let (Opened::Ready(home), Access::Make) = (&opened, access)
+            // Should the directory be in somebody's work tree after all, this is no part of it.
+            && let Ok(mut ignore) = home.dir.create_new(b".gitignore", 0o666)
+        {
+            let _ = io::Write::write_all(&mut ignore, b"*\n");
+        }
+        Ok(opened)
+    }
+
+    /// Opens the home that is `parts` below `top`. `target` is what errors name.
+    fn open_below(top: &Path, parts: &[String], access: Access, target: &Path) -> Result<Opened, Error> {
+        let mut path = top.to_owned();
+        let mut dir = Dir::open(&path).map_err(|why| Error::io("opening", &path, why))?;
         for part in parts {
-            path.push(&part);
+            path.push(part);
             dir = match enter(&dir, part.as_bytes(), &path, access == Access::Make) {
                 Ok(Some(dir)) => dir,
                 Ok(None) => return Ok(Opened::Absent),
@@ -91,15 +122,16 @@ impl Home {
                 return Ok(Opened::Unwritable(errno.into()));
             }
             if start.elapsed() > PATIENCE {
-                return Err(Error::Busy { path: repo.root().to_owned() });
+                return Err(Error::Busy { path: target.to_owned() });
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let home = Self { dir, path, device, lock: Some(lock) };
-        // Whoever made a claim held the lock that we hold now, so it is gone, and its lock of the index is stale.
-        let claim = home.claim();
-        repo.unlock_index(&claim).map_err(|why| Error::io("removing", &claim, why))?;
-        Ok(Opened::Ready(home))
+        Ok(Opened::Ready(Self { dir, path, device, lock: Some(lock) }))
+    }
+
+    /// Where it is.
+    pub(in crate::apply) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file by which a lock of git's index is known to be ours.

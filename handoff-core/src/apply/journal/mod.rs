@@ -1,7 +1,8 @@
 //! The journal: what an apply is about to do, written and sealed before the first path is touched, and kept
 //! afterwards so that the apply can be undone.
 //!
-//! `<git common dir>/handoff/` (of a linked work tree `…/handoff/worktrees/<name>/`) holds
+//! `<git common dir>/handoff/` (of a linked work tree `…/handoff/worktrees/<name>/`; of a directory for files
+//! outside any repository, `.handoff/` in it) holds
 //!
 //! ```text
 //! lock                          held while an apply or undo is at work
@@ -20,7 +21,7 @@ mod home;
 mod line;
 mod record;
 
-pub(super) use home::{Access, Home, Opened, sync_file_system};
+pub(super) use home::{Access, Home, Opened, PLAIN, sync_file_system};
 pub(super) use line::{Header, IndexOp, IndexState, Journal, Op};
 pub(super) use record::{Record, sweep};
 

@@ -55,6 +55,12 @@ impl Record {
         format!(".handoff-{}-{n}.tmp", self.id).into_bytes()
     }
 
+    /// Where that name is, in the directory `dir` of the tree.
+    pub(in crate::apply) fn beside_path(&self, dir: &RelPath, n: u64) -> RelPath {
+        let prefix = if dir.as_bytes().is_empty() { Vec::new() } else { [dir.as_bytes(), b"/"].concat() };
+        RelPath::new([prefix, self.beside(n)].concat())
+    }
+
     /// Writes the plan. It counts only once [`seal`](Self::seal) has been written too.
     pub(in crate::apply) fn write(
         &self,

@@ -1,7 +1,7 @@
 //! One repository of the snapshot and its target, from the lock to the mark `done`.
 
 mod finish;
-mod publish;
+pub(super) mod publish;
 mod seal;
 
 use std::collections::{HashMap, HashSet};
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
         if let Place::Ready(home) = &place
             && writes
         {
-            findings.extend(recover(&repo, &root, home)?.iter().map(recovered));
+            findings.extend(recover(Some(&repo), repo.root(), &root, home)?.iter().map(recovered));
         }
         let index = repo.index()?;
         let drift = repo.drift(&manifest.head)?;
@@ -164,9 +164,9 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps the incoming version of a conflict, and says where.
-    pub(super) fn keep(&self, reader: &Reader<'_>, file: &mut FileReport, state: Option<&FileState>) {
+    pub(super) fn keep(&self, file: &mut FileReport, state: Option<&FileState>) {
         let (Some(home), Some(state)) = (self.home(), state) else { return };
-        match keep(home, reader, &file.path, state) {
+        match keep(home, self.snapshot, &file.path, state) {
             Ok(kept) => {
                 file.incoming = Some(kept.path.clone());
                 self.keeps.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
@@ -193,7 +193,7 @@ fn rank(op: &Op) -> u8 {
     }
 }
 
-fn parents(path: &RelPath) -> impl Iterator<Item = &[u8]> {
+pub(super) fn parents(path: &RelPath) -> impl Iterator<Item = &[u8]> {
     let bytes = path.as_bytes();
     bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').filter_map(|(at, _)| bytes.get(..at))
 }
@@ -202,7 +202,7 @@ fn by_path(files: &[FileReport]) -> HashMap<&RelPath, &FileReport> {
     files.iter().map(|file| (&file.path, file)).collect()
 }
 
-fn cannot_write(trouble: &Trouble) -> Finding {
+pub(super) fn cannot_write(trouble: &Trouble) -> Finding {
     let why = trouble.message.as_deref().unwrap_or_default();
     Finding {
         kind: FindingKind::CannotWrite,
@@ -231,7 +231,7 @@ pub(super) fn recovered(found: &Recovered) -> Finding {
 }
 
 /// Directories above `paths` that do not exist.
-fn missing_dirs(root: &Root, paths: &[RelPath]) -> Vec<RelPath> {
+pub(super) fn missing_dirs(root: &Root, paths: &[RelPath]) -> Vec<RelPath> {
     let mut out: HashSet<&[u8]> = HashSet::new();
     for path in paths {
         let mut above: Vec<&[u8]> = parents(path).collect();

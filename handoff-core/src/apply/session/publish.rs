@@ -82,26 +82,27 @@ impl Session<'_> {
     /// Keeps the incoming versions of paths that turned into conflicts while publishing.
     fn keep_conflicts(&mut self) {
         let mut files = std::mem::take(&mut self.files);
-        let reader = self.reader();
         for (at, _) in &self.staged {
             let (Some(file), Some(entry)) = (files.get_mut(*at), self.manifest.entries.get(*at)) else {
                 continue;
             };
             if file.outcome == Outcome::Conflict && file.incoming.is_none() {
-                self.keep(&reader, file, entry.worktree.as_ref());
+                self.keep(file, entry.worktree.as_ref());
             }
         }
-        drop(reader);
         self.files = files;
     }
 
-    /// Directories that deletions have emptied go too, as git does it.
+    /// Directories that deletions have emptied go too, as git does it, unless the snapshot has them empty.
     fn remove_emptied(&self, deleted: &[(usize, Staged)]) {
+        let empty = self.manifest.entries.iter().filter(|entry| entry.flags.empty_dir);
+        let kept = empty.flat_map(|entry| parents(&entry.path).chain([entry.path.as_bytes()]));
         let needed: HashSet<&[u8]> = self
             .staged
             .iter()
             .filter(|(_, staged)| staged.op.post != State::Absent)
             .flat_map(|(_, staged)| parents(&staged.op.path))
+            .chain(kept)
             .collect();
         let mut dirs: Vec<&[u8]> = deleted.iter().flat_map(|(_, staged)| parents(&staged.op.path)).collect();
         dirs.sort_by_key(|dir| (std::cmp::Reverse(dir.len()), *dir));
@@ -117,7 +118,7 @@ impl Session<'_> {
 }
 
 /// Says in the report what became of a write. Returns whether the record has something to undo.
-fn settle(file: &mut FileReport, published: Published) -> bool {
+pub(in crate::apply) fn settle(file: &mut FileReport, published: Published) -> bool {
     let concurrent = |file: &mut FileReport, here| {
         file.outcome = Outcome::Conflict;
         file.detail = Some(Detail::ConcurrentEdit);
@@ -167,7 +168,7 @@ fn settle(file: &mut FileReport, published: Published) -> bool {
     }
 }
 
-fn publish_group(
+pub(in crate::apply) fn publish_group(
     root: &Root,
     record: &Record,
     group: &[(usize, Staged)],

@@ -8,8 +8,13 @@ use crate::report::{FindingKind, Verdict};
 
 /// A pair whose apply takes every kind of step.
 pub(super) fn pair() -> Pair {
-    let pair =
-        Pair::new(&[("mod.txt", "old\n"), ("gone/a.txt", "bye\n"), ("kind", "f\n"), ("same.txt", "s\n")]);
+    let pair = Pair::new(&[
+        ("mod.txt", "old\n"),
+        ("gone/a.txt", "bye\n"),
+        ("kind", "f\n"),
+        ("same.txt", "s\n"),
+        ("swap", "w\n"),
+    ]);
     let source = &pair.source;
     source.write("mod.txt", "new\n");
     source.git(&["add", "mod.txt"]);
@@ -17,6 +22,9 @@ pub(super) fn pair() -> Pair {
     source.remove("kind");
     source.link("mod.txt", "kind");
     source.write("new/deep/x.txt", "x\n");
+    source.remove("swap");
+    fs::create_dir(source.0.join("swap")).unwrap();
+    fs::create_dir_all(source.0.join("void/inner")).unwrap();
     pair
 }
 
@@ -178,4 +186,55 @@ fn death_without_an_exchange_is_recovered_from() {
         assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
         pair.assert_same();
     }
+}
+
+/// Files outside any repository beside a work tree: what a directory holds, without our own record.
+fn loose_files(root: &Path) -> Vec<String> {
+    let mut files: Vec<_> = Tree(root.to_owned()).files();
+    files.retain(|line| !line.starts_with(".handoff"));
+    files
+}
+
+#[test]
+fn loose_files_are_recovered_like_a_work_tree() {
+    let mut points = 0;
+    loop {
+        let pair = pair();
+        let dir = tempfile::tempdir().unwrap();
+        let inbox = dir.path().join("inbox");
+        fs::create_dir(&inbox).unwrap();
+        fs::write(inbox.join("mine"), "mine\n").unwrap();
+        fs::write(dir.path().join("a"), "a\n").unwrap();
+        let mut here = pair.source.workspace();
+        for name in ["mine", "new/deep/a"] {
+            here = here.with_loose_file(name, dir.path().join("a")).unwrap();
+        }
+        let snapshot = capture(&here, &CaptureOptions::default()).unwrap();
+        let there = pair.target.workspace().with_loose_root(&inbox).unwrap();
+        let (old, old_loose) = (pair.target.files(), loose_files(&inbox));
+        let options =
+            ApplyOptions { on_conflict: crate::apply::OnConflict::Theirs, ..ApplyOptions::default() };
+        let died = dies(points, || drop(apply(&snapshot, &there, &options)));
+        let Some(at) = died else { break };
+        let report = apply(&snapshot, &there, &options).unwrap();
+        assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
+        assert_eq!(fs::read(inbox.join("mine")).unwrap(), b"a\n", "after {at}");
+        assert_eq!(fs::read(inbox.join("new/deep/a")).unwrap(), b"a\n", "after {at}");
+        // Whatever was done by which of the two, all of it can be undone.
+        let mut ids: Vec<crate::ApplyId> = Vec::new();
+        for records in [pair.target.0.join(".git/handoff/applies"), inbox.join(".handoff/applies")] {
+            for name in fs::read_dir(records).unwrap() {
+                ids.push(name.unwrap().file_name().to_string_lossy().parse().unwrap());
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids.iter().rev() {
+            let undone = undo(&there, id, &Control::default()).unwrap();
+            assert_eq!(undone.verdict, Verdict::Complete, "after {at}: {undone}");
+        }
+        assert_eq!((pair.target.files(), loose_files(&inbox)), (old, old_loose), "after {at}");
+        points += 1;
+    }
+    assert!(points > 40, "only {points} points");
 }

@@ -54,6 +54,8 @@ fn snapshot(files: &[(&[u8], Mode, &[u8])]) -> Snapshot {
     let manifest = Manifest {
         environment: Default::default(),
         format: crate::snapshot::FORMAT.into(),
+        loose_files: Vec::new(),
+        loose_omissions: Vec::new(),
         partial: None,
         repos: vec![repo],
         extra: Default::default(),

@@ -31,7 +31,11 @@ fn try_publish(root: &Root, record: &Record, staged: &Staged) -> Result<Publishe
     };
     fail::point("publish: before");
     let moved = match (&op.pre, &op.post) {
-        (_, State::Dir) => make_dir(&dir, name).map_err(Refusal::Io)?,
+        (State::Absent | State::Dir, State::Dir) => make_dir(&dir, name).map_err(Refusal::Io)?,
+        (_, State::Dir) => match delete(root, record, staged, &dir, name)? {
+            None => make_dir(&dir, name).map_err(Refusal::Io)?,
+            moved => moved,
+        },
         (State::Absent | State::Dir, _) => {
             if op.pre == State::Dir {
                 match dir.remove_dir(name) {

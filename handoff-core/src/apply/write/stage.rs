@@ -6,11 +6,12 @@ use std::io::{self, Write};
 use super::{Staged, copy, into_io, parent, slot};
 use crate::apply::entry::{Change, Post, Source};
 use crate::apply::journal::{Op, Record};
-use crate::apply::sides::{Reader, Trouble};
+use crate::apply::sides::{self, Trouble};
 use crate::apply::state::{State, stat_of};
 use crate::digest::{Digest, Hasher};
 use crate::path::RelPath;
 use crate::rooted::{Dir, Refusal, Root};
+use crate::snapshot::Snapshot;
 
 /// Where the target's directory is, as far as renaming into it goes.
 pub(in crate::apply) fn beside(root: &Root, device: u64, path: &RelPath) -> io::Result<Option<RelPath>> {
@@ -34,7 +35,7 @@ pub(in crate::apply) fn beside(root: &Root, device: u64, path: &RelPath) -> io::
 /// Writes the new content of `change` where it waits to be published.
 pub(in crate::apply) fn stage(
     root: &Root,
-    reader: &Reader<'_>,
+    snapshot: &Snapshot,
     record: &Record,
     n: u64,
     change: Change,
@@ -71,7 +72,7 @@ pub(in crate::apply) fn stage(
                 (true, false) => 0o600,
                 (true, true) => 0o700,
             };
-            stage_file(root, reader, &dir, &name, mode, &content, &op)
+            stage_file(root, snapshot, &dir, &name, mode, &content, &op)
         }
     };
     match staged {
@@ -90,7 +91,7 @@ pub(in crate::apply) fn stage(
 
 fn stage_file(
     root: &Root,
-    reader: &Reader<'_>,
+    snapshot: &Snapshot,
     dir: &Dir,
     name: &[u8],
     mode: u32,
@@ -106,7 +107,7 @@ fn stage_file(
         }
         Source::Carried(state) => {
             let mut out = Hashing { file: &mut file, hasher: Hasher::new(), failed: None };
-            let copied = reader.copy(state, &mut out);
+            let copied = sides::copy(snapshot, state, &mut out);
             if let Some(why) = out.failed {
                 return Err(Trouble::io(&why));
             }

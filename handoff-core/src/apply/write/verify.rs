@@ -61,7 +61,7 @@ pub(in crate::apply) fn has_late_write(record: &Record, staged: &Staged) -> bool
         return false;
     }
     let now = match op.post {
-        State::Absent => record.old.stat(&op.slot()),
+        State::Absent | State::Dir => record.old.stat(&op.slot()),
         _ => record.new_dir(op.n).stat(&op.slot()),
     };
     matches!(now, Ok(Some(now)) if now.inode == planned.inode && (now.size, now.mtime) != (planned.size, planned.mtime))

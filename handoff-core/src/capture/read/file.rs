@@ -255,16 +255,16 @@ enum ReadError {
 
 /// What changes when a file is written to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    size: u64,
+pub(in crate::capture) struct Stamp {
+    pub(in crate::capture) size: u64,
     mtime: (i64, i64),
     ctime: (i64, i64),
     inode: u64,
-    executable: bool,
+    pub(in crate::capture) executable: bool,
 }
 
 /// `None` for what is no regular file.
-fn stamp(file: &File) -> io::Result<Option<Stamp>> {
+pub(in crate::capture) fn stamp(file: &File) -> io::Result<Option<Stamp>> {
     let meta = file.metadata()?;
     Ok(meta.is_file().then(|| Stamp {
         size: meta.size(),

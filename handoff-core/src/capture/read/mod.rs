@@ -7,7 +7,9 @@ mod secret;
 use std::collections::BTreeSet;
 use std::io;
 
+pub(super) use self::file::{Stamp, stamp};
 use self::secret::Secret;
+
 use super::CaptureOptions;
 use super::scan::{Candidate, Disk};
 use super::secrets::Secrets;
@@ -137,6 +139,10 @@ impl<'a> Reader<'a> {
     fn layers(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
         let on_disk = self.on_disk(candidate)?;
         let (worktree, notes) = match on_disk {
+            OnDisk::Absent if matches!(candidate.disk, Disk::EmptyDir) => {
+                let entry = self.entry(candidate, None, Notes::default())?;
+                return Ok(Outcome::Entry(Box::new(entry)));
+            }
             OnDisk::Absent
                 if candidate.index.is_none() && candidate.head.is_none() && candidate.stages.is_empty() =>
             {
@@ -210,6 +216,8 @@ impl<'a> Reader<'a> {
         let flags = EntryFlags {
             assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
             auto_run: auto_run(&candidate.path),
+            empty_dir: matches!(candidate.disk, Disk::EmptyDir),
+            ignored: candidate.ignored,
             intent_to_add: item.is_some_and(|item| item.intent_to_add),
             raw: notes.raw,
             skip_worktree: item.is_some_and(|item| item.skip_worktree),
@@ -253,7 +261,7 @@ impl<'a> Reader<'a> {
     fn on_disk(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         let omit = |reason| Ok(OnDisk::Omit { reason, rule: None, size: None });
         match &candidate.disk {
-            Disk::Absent | Disk::Dir => Ok(OnDisk::Absent),
+            Disk::Absent | Disk::Dir | Disk::EmptyDir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
             Disk::Uninitialised => omit(OmissionReason::SubmoduleUninitialised),

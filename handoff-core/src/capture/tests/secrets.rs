@@ -221,3 +221,53 @@ fn a_secret_left_out_leaves_the_budget_alone() {
         (vec!["b.txt".to_owned()], vec![held("a-secret.txt", "npm_token", 1)])
     );
 }
+
+#[test]
+fn files_outside_any_repository_obey_the_same_rules() {
+    let scratch = Scratch::new();
+    let dir = scratch.dir.path().join("outside");
+    fs::create_dir(&dir).unwrap();
+    let mut workspace = Workspace::new([scratch.app()]).unwrap();
+    for (name, text) in [
+        (".netrc", "x\n".to_owned()),
+        ("notes.md", "fine\n".to_owned()),
+        ("todo.md", format!("1\n2 {}\n", token("google_api_key", 1))),
+        ("huge.log", "line\n".repeat(2 << 20) + &token("google_api_key", 2)),
+    ] {
+        fs::write(dir.join(name), text).unwrap();
+        workspace = workspace.with_loose_file(name, dir.join(name)).unwrap();
+    }
+    let names = |entries: &[Entry]| entries.iter().map(|entry| entry.path.to_string()).collect::<Vec<_>>();
+    let taken = |options: &CaptureOptions| capture(&workspace, options).unwrap().manifest().clone();
+    let manifest = taken(&CaptureOptions::default());
+    assert_eq!(names(&manifest.loose_files), ["notes.md"]);
+    let repo = RepoManifest { omissions: manifest.loose_omissions, ..manifest.repos[0].clone() };
+    let expected = [
+        named(".netrc", ".netrc"),
+        held("huge.log", "google_api_key", (2 << 20) + 1),
+        held("todo.md", "google_api_key", 2),
+    ];
+    assert_eq!(told(&repo), expected);
+    let planned = plan(&workspace, &CaptureOptions::default()).unwrap();
+    assert_eq!(planned.loose_omissions.len(), 1, "what the name tells is known before");
+
+    let mut options = CaptureOptions::default();
+    let outside =
+        |path: &str, rule: &str| AllowSecret { repo: Some(String::new()), ..AllowSecret::new(path, rule) };
+    options.allow_secrets =
+        [(".netrc", ".netrc"), ("huge.log", "google_api_key"), ("todo.md", "google_api_key")]
+            .map(|(path, rule)| outside(path, rule))
+            .into();
+    let manifest = taken(&options);
+    assert_eq!(names(&manifest.loose_files), [".netrc", "huge.log", "notes.md", "todo.md"]);
+    let recorded: Vec<_> =
+        manifest.loose_files.iter().map(|entry| entry.flags.allowed_secrets.len()).collect();
+    assert_eq!(recorded, [1, 1, 0, 1]);
+}
+
+#[test]
+fn an_empty_directory_holds_no_secret() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.app().join(".env/.ssh")).unwrap();
+    assert_eq!(told(&scratch.capture()), []);
+}

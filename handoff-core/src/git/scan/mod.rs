@@ -8,6 +8,7 @@
 mod listing;
 mod proof;
 mod queue;
+mod untracked;
 mod worker;
 
 use std::ffi::CString;
@@ -21,7 +22,7 @@ use rustix::fs::{Mode as OpenMode, OFlags};
 
 use self::queue::{Job, Queue};
 use self::worker::{Shared, Worker};
-use super::{Index, Repo};
+use super::{Include, Index, Repo};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::progress::{Control, Phase};
@@ -31,6 +32,10 @@ pub(crate) struct ScanOptions<'a> {
     pub control: &'a Control,
     /// When to stop with what is there.
     pub deadline: Option<Instant>,
+    /// Ignored files that are looked for, too.
+    pub include: Option<&'a Include>,
+    /// Whether ignored files and directories that are not looked for are at least named.
+    pub list_ignored: bool,
 }
 
 /// Everything found, in order of path.
@@ -47,6 +52,8 @@ pub(crate) struct ScannedPath {
     /// Position of its first index entry; `None` for a path that is not tracked.
     pub index: Option<usize>,
     pub found: Found,
+    /// Git ignores it, and it was asked for.
+    pub ignored: bool,
 }
 
 /// What is on disk.
@@ -60,6 +67,10 @@ pub(crate) enum Found {
     Symlink(FoundStat),
     /// A directory where a file is tracked.
     Dir,
+    /// A directory with nothing in it.
+    EmptyDir,
+    /// Ignored and not asked for; a directory ends in a slash.
+    Ignored,
     /// A pipe, socket or device.
     Special,
     /// A tracked submodule; whether a repository is checked out there.
@@ -94,6 +105,7 @@ impl Repo {
             parent: None,
             name: CString::default(),
             blind: false,
+            ignored: false,
         });
         let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
         // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
@@ -125,6 +137,16 @@ impl Repo {
             paths.append(&mut outcome?);
         }
         paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // A tracked file that became an empty directory was found twice: as no file any more, and as what it is.
+        paths.dedup_by(|later, first| {
+            let same = later.path == first.path
+                && [&*later, &*first].iter().any(|one| matches!(one.found, Found::EmptyDir));
+            if same {
+                first.index = first.index.or(later.index);
+                first.found = Found::EmptyDir;
+            }
+            same
+        });
         Ok(Scanned { paths, cut: queue.is_cut() })
     }
 }

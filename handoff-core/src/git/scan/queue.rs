@@ -15,6 +15,8 @@ pub(super) struct Job {
     pub name: CString,
     /// What is ignored below it is not known; see the worker.
     pub blind: bool,
+    /// It is below an ignored directory, so that everything in it is ignored.
+    pub ignored: bool,
 }
 
 /// A stack of jobs that ends when all are done.

@@ -34,17 +34,17 @@ pub(super) struct Shared<'a> {
 }
 
 pub(super) struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    ignores: Ignores,
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) ignores: Ignores,
     out: Vec<ScannedPath>,
     /// Scratch space for the path at hand.
-    path: Vec<u8>,
+    pub(super) path: Vec<u8>,
     /// Scratch space for listing directories; only its capacity is used.
     buffer: Vec<u8>,
     listing: Listing,
     /// The directory at hand, or one above it, has a `.gitignore` that is not a file, which would be waited for
     /// forever: what is ignored is not known.
-    blind: bool,
+    pub(super) blind: bool,
 }
 
 impl<'a> Worker<'a> {
@@ -82,12 +82,17 @@ impl<'a> Worker<'a> {
         Ok(self.out)
     }
 
-    fn push(&mut self, index: Option<usize>, found: Found) {
-        self.out.push(ScannedPath { path: RelPath::new(self.path.as_slice()), index, found });
+    pub(super) fn push(&mut self, index: Option<usize>, found: Found) {
+        self.out.push(ScannedPath { path: RelPath::new(self.path.as_slice()), index, found, ignored: false });
+    }
+
+    /// Reports the scratch path, which is not tracked; `ignored` says that it is, and that it was asked for.
+    pub(super) fn push_new(&mut self, found: Found, ignored: bool) {
+        self.out.push(ScannedPath { path: RelPath::new(self.path.as_slice()), index: None, found, ignored });
     }
 
     /// Sets the scratch path to `name` in the directory `prefix`.
-    fn at(&mut self, prefix: &[u8], name: &[u8]) {
+    pub(super) fn at(&mut self, prefix: &[u8], name: &[u8]) {
         self.path.clear();
         self.path.extend_from_slice(prefix);
         self.path.extend_from_slice(name);
@@ -131,8 +136,11 @@ impl<'a> Worker<'a> {
             self.path.clear();
             self.path.extend_from_slice(&job.prefix);
             if self.is_repository(&job.prefix) {
-                return self.push(None, Found::NestedRepo);
+                return self.nested_repository(job);
             }
+        }
+        if !is_root && listing.len() == 0 {
+            self.empty_directory(job);
         }
         self.blind = job.blind
             || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).is_ok_and(is_special));
@@ -235,7 +243,7 @@ impl<'a> Worker<'a> {
                 self.all_absent(child.range.clone());
                 if free {
                     self.at(&job.prefix, child.name);
-                    self.new_file(dir, item, kind);
+                    self.new_file(job, dir, item, kind);
                 }
             }
             Err(_) => self.all_absent(child.range.clone()),
@@ -303,7 +311,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn kind(&self, dir: &OwnedFd, item: Listed<'_>) -> rustix::io::Result<FileType> {
+    pub(super) fn kind(&self, dir: &OwnedFd, item: Listed<'_>) -> rustix::io::Result<FileType> {
         if item.kind != FileType::Unknown {
             return Ok(item.kind);
         }
@@ -311,79 +319,18 @@ impl<'a> Worker<'a> {
         Ok(FileType::from_raw_mode(stat.st_mode))
     }
 
-    fn job(&self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, range: Range<usize>) -> Job {
+    pub(super) fn job(&self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, range: Range<usize>) -> Job {
         let mut prefix = Vec::with_capacity(job.prefix.len() + item.name.to_bytes().len() + 1);
         prefix.extend_from_slice(&job.prefix);
         prefix.extend_from_slice(item.name.to_bytes());
         prefix.push(b'/');
         let (parent, name) = (Some(Arc::clone(dir)), item.name.to_owned());
-        Job { prefix, range, parent, name, blind: self.blind }
-    }
-
-    fn untracked(&mut self, job: &Job, dir: &Arc<OwnedFd>, item: Listed<'_>, children: &mut Vec<Job>) {
-        self.at(&job.prefix, item.name.to_bytes());
-        match self.kind(dir, item) {
-            Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {}
-            Ok(FileType::Directory) => {
-                let next = self.job(job, dir, item, 0..0);
-                self.enter_untracked(next, children);
-            }
-            Ok(kind) => self.new_file(dir, item, kind),
-            Err(rustix::io::Errno::NOENT) => {}
-            Err(why) => self.push(None, Found::Unreadable(why.into())),
-        }
-    }
-
-    /// Whether the scratch path is ignored.
-    fn is_ignored(&mut self, is_dir: bool) -> io::Result<bool> {
-        if self.blind {
-            return Err(rustix::io::Errno::INVAL.into());
-        }
-        self.ignores.is_ignored(&self.path, is_dir)
-    }
-
-    /// Queues a directory in which nothing is tracked, unless it is ignored. The scratch path is the directory's.
-    fn enter_untracked(&mut self, next: Job, children: &mut Vec<Job>) {
-        match self.is_ignored(true) {
-            Ok(true) => {}
-            Ok(false) => children.push(next),
-            Err(why) => {
-                self.path.push(b'/');
-                self.push(None, Found::Unreadable(why));
-            }
-        }
-    }
-
-    /// Reports a file that is not tracked, unless it is ignored. The scratch path is the file's.
-    fn new_file(&mut self, dir: &OwnedFd, item: Listed<'_>, kind: FileType) {
-        if self.blind && is_special(kind) {
-            return self.push(None, Found::Special);
-        }
-        match self.is_ignored(false) {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(why) => return self.push(None, Found::Unreadable(why)),
-        }
-        if !matches!(kind, FileType::RegularFile | FileType::Symlink) {
-            return self.push(None, Found::Special);
-        }
-        match rustix::fs::statat(dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                let found = FoundStat { size: stat.st_size as u64 };
-                match FileType::from_raw_mode(stat.st_mode) {
-                    FileType::RegularFile => self.push(None, Found::File(found)),
-                    FileType::Symlink => self.push(None, Found::Symlink(found)),
-                    _ => self.push(None, Found::Special),
-                }
-            }
-            Err(rustix::io::Errno::NOENT) => {}
-            Err(why) => self.push(None, Found::Unreadable(why.into())),
-        }
+        Job { prefix, range, parent, name, blind: self.blind, ignored: job.ignored }
     }
 }
 
 /// Whether reading it may never end.
-fn is_special(kind: FileType) -> bool {
+pub(super) fn is_special(kind: FileType) -> bool {
     !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)
 }
 

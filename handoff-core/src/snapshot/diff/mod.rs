@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Entry, FileState, Layer, Mode, RepoManifest, Snapshot};
+use super::{Entry, FileState, Layer, Manifest, Mode, RepoManifest, Snapshot};
 use crate::error::Error;
 use crate::path::RelPath;
 
@@ -28,7 +28,7 @@ pub struct SnapshotDiff {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepoDiff {
-    /// The repository's name.
+    /// The repository's name; empty for the files outside any.
     pub repo: String,
     /// Changed paths, in order.
     pub changes: Vec<Change>,
@@ -136,7 +136,12 @@ impl Snapshot {
         for repo in &newer.manifest().repos {
             names.entry(&repo.name).or_default().1 = Some(repo);
         }
+        let (old, new) = (loose(self), loose(newer));
+        let files = old.is_some() || new.is_some();
+        let files =
+            files.then(|| between("", Some(&old.unwrap_or_default()), Some(&new.unwrap_or_default())));
         let repos = names.into_iter().map(|(name, (old, new))| between(name, old, new));
+        let repos = files.into_iter().chain(repos);
         SnapshotDiff { repos: repos.filter(says_something).collect(), old: self.clone(), new: newer.clone() }
     }
 
@@ -150,9 +155,21 @@ impl Snapshot {
     /// # Ok::<(), handoff_core::Error>(())
     /// ```
     pub fn diff_base(&self) -> SnapshotDiff {
+        let files = loose(self).map(|files| between("", None, Some(&files)));
         let repos = self.manifest().repos.iter().map(|repo| between(&repo.name, None, Some(repo)));
+        let repos = files.into_iter().chain(repos);
         SnapshotDiff { repos: repos.filter(says_something).collect(), old: self.clone(), new: self.clone() }
     }
+}
+
+/// The files outside any repository, as those of a repository without a name and without commits.
+fn loose(snapshot: &Snapshot) -> Option<RepoManifest> {
+    let Manifest { loose_files, loose_omissions, .. } = snapshot.manifest();
+    (!loose_files.is_empty() || !loose_omissions.is_empty()).then(|| RepoManifest {
+        entries: loose_files.clone(),
+        omissions: loose_omissions.clone(),
+        ..RepoManifest::default()
+    })
 }
 
 fn says_something(diff: &RepoDiff) -> bool {

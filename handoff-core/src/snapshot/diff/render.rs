@@ -18,7 +18,9 @@ type OnError = fn(&mut Vec<u8>, &[u8], Error) -> Result<(), Error>;
 impl SnapshotDiff {
     pub(super) fn render(&self, out: &mut Vec<u8>, on_error: OnError) -> Result<(), Error> {
         for repo in &self.repos {
-            if self.repos.len() > 1 {
+            if repo.repo.is_empty() {
+                out.extend_from_slice(b"# files outside any repository\n");
+            } else if self.repos.len() > 1 {
                 out.extend_from_slice(b"# repository ");
                 out.extend_from_slice(&quote(repo.repo.as_bytes()));
                 out.push(b'\n');

@@ -11,6 +11,7 @@ fn full() -> Manifest {
         assume_unchanged: true,
         auto_run: true,
         empty_dir: false,
+        ignored: true,
         intent_to_add: true,
         raw: Some("filter=lfs".into()),
         skip_worktree: true,
@@ -53,6 +54,8 @@ fn full() -> Manifest {
     let lib = RepoManifest { failed: Some(failed), object_format: None, ..repo("lib", Vec::new()) };
     Manifest {
         environment: [("rustc".into(), "1.95".into())].into(),
+        loose_files: vec![untracked("notes.md", b"loose")],
+        loose_omissions: vec![omission("big", OmissionReason::TooLarge)],
         partial: Some(PartialReason::Deadline),
         ..manifest(vec![app, lib])
     }

@@ -39,7 +39,7 @@ const NOTES: &[u8] = b"line\n";
 fn small() -> Snapshot {
     let spool = Spool::new(u64::MAX);
     let notes = NOTES.repeat(100);
-    for content in [MAIN, MAIN_CHANGED, &notes, b"main.rs", b""] {
+    for content in [MAIN, MAIN_CHANGED, &notes, b"main.rs", b"", NOTES] {
         spool.add(content).unwrap();
     }
     let mut main = entry("src/main.rs");
@@ -56,7 +56,11 @@ fn small() -> Snapshot {
     link.worktree.as_mut().unwrap().mode = Mode::Symlink;
     let mut odd = untracked("", b"");
     odd.path = RelPath::new(*b"src/odd\xff\"\n\xe2\x80\xa8");
-    let mut app = repo("app", vec![untracked("notes.txt", &notes), both, gone, link, main, odd]);
+    let mut env = untracked("local/settings.toml", NOTES);
+    env.flags.ignored = true;
+    let mut empty = entry("void");
+    empty.flags = EntryFlags { empty_dir: true, untracked: true, ..EntryFlags::default() };
+    let mut app = repo("app", vec![untracked("notes.txt", &notes), both, gone, link, main, odd, env, empty]);
     app.entries.sort_by(|a, b| a.path.cmp(&b.path));
     app.head.branch = Some("feature/\u{e9}".into());
     app.head.upstream = Some("origin/main".into());
@@ -86,6 +90,11 @@ fn small() -> Snapshot {
     let mut manifest = manifest(vec![app, lib]);
     manifest.environment.insert("rustc".into(), "1.95.0".into());
     manifest.partial = Some(PartialReason::Deadline);
+    let mut loose = untracked("notes/todo.md", NOTES);
+    loose.worktree.as_mut().unwrap().oid = None;
+    manifest.loose_files = vec![loose];
+    manifest.loose_omissions =
+        vec![Omission { size: Some(1 << 30), ..omission("dump.sql", OmissionReason::TooLarge) }];
     manifest.extra.insert("of_a_newer_version".into(), serde_json::json!({"kept": [1, null, "as it is"]}));
     spool.finish(manifest).unwrap()
 }

@@ -13,6 +13,8 @@ pub(super) fn manifest(repos: Vec<RepoManifest>) -> Manifest {
     Manifest {
         environment: Default::default(),
         format: FORMAT.to_owned(),
+        loose_files: Vec::new(),
+        loose_omissions: Vec::new(),
         partial: None,
         repos,
         extra: Extra::new(),

@@ -1,0 +1,143 @@
+//! What a report says of repositories that have no target, of the source, and of what the snapshot lacks.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{entry, sides};
+use crate::error::Error;
+use crate::path::RelPath;
+use crate::report::{
+    Drift, DriftKind, FileReport, Finding, FindingKind, LooseReport, Outcome, RepoReport, StagingReport,
+};
+use crate::snapshot::{Omission, OmissionReason, RepoManifest, Snapshot};
+
+fn unknown_drift(repo: &RepoManifest, kind: DriftKind, remedy: String) -> Drift {
+    Drift { ahead: None, behind: None, kind, remedy, source: repo.head.commit, target: None }
+}
+
+pub(super) fn without_target(repo: &RepoManifest, why: String) -> RepoReport {
+    let files = repo
+        .entries
+        .iter()
+        .map(|entry| entry::skipped(FileReport::new(entry.path.clone(), Outcome::Skipped), "no_target"))
+        .collect();
+    RepoReport {
+        drift: unknown_drift(repo, DriftKind::NoTarget, "pass an explicit mapping".into()),
+        files,
+        findings: vec![Finding { kind: FindingKind::NoTarget, message: why }],
+        name: repo.name.clone(),
+        staging: StagingReport::default(),
+        target: None,
+    }
+}
+
+/// The target is there, but cannot be worked with; the other repositories are not affected.
+pub(super) fn unreadable(repo: &RepoManifest, root: &Path, why: &Error) -> RepoReport {
+    let trouble = trouble(why);
+    let message = trouble.message.clone().unwrap_or_default();
+    let files = repo
+        .entries
+        .iter()
+        .map(|entry| entry::failed(FileReport::new(entry.path.clone(), Outcome::Failed), &trouble))
+        .collect();
+    RepoReport {
+        drift: unknown_drift(repo, DriftKind::BaseMissing, String::new()),
+        files,
+        findings: vec![Finding { kind: FindingKind::CannotWrite, message }],
+        name: repo.name.clone(),
+        staging: StagingReport::default(),
+        target: Some(root.to_owned()),
+    }
+}
+
+/// Every loose file of a snapshot, with what `each` says of it, and the reason that all of them have.
+fn all_loose(snapshot: &Snapshot, why: Finding, each: impl Fn(FileReport) -> FileReport) -> LooseReport {
+    let manifest = snapshot.manifest();
+    let files = manifest.loose_files.iter();
+    let files: Vec<_> =
+        files.map(|entry| each(FileReport::new(entry.path.clone(), Outcome::Skipped))).collect();
+    let findings = if files.is_empty() { Vec::new() } else { vec![why] };
+    let mut report = LooseReport { files, findings, target: None };
+    add_omissions(&manifest.loose_omissions, &mut report.files);
+    report
+}
+
+/// The workspace has no place for files outside any repository.
+pub(super) fn loose_without_target(snapshot: &Snapshot) -> LooseReport {
+    let message = "the workspace names no directory for files outside any repository".into();
+    let why = Finding { kind: FindingKind::NoTarget, message };
+    all_loose(snapshot, why, |file| entry::skipped(file, "no_target"))
+}
+
+/// The place is there, but cannot be worked with; the repositories are not affected.
+pub(super) fn loose_unreadable(snapshot: &Snapshot, why: &Error) -> LooseReport {
+    let trouble = trouble(why);
+    let message = trouble.message.clone().unwrap_or_default();
+    let why = Finding { kind: FindingKind::CannotWrite, message };
+    all_loose(snapshot, why, |file| entry::failed(file, &trouble))
+}
+
+fn trouble(why: &Error) -> sides::Trouble {
+    let mut message = why.to_string();
+    if let Some(source) = std::error::Error::source(why) {
+        message.push_str(&format!(": {source}"));
+    }
+    sides::Trouble { reason: why.kind().as_str().into(), message: Some(message) }
+}
+
+/// What a reader should know about the source.
+pub(super) fn about_source(repo: &RepoManifest) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if let Some(failed) = &repo.failed {
+        out.push(Finding {
+            kind: FindingKind::CaptureFailed,
+            message: format!("the source could not capture it: {}", failed.message),
+        });
+    }
+    if repo.flags.workspace_moving {
+        out.push(Finding {
+            kind: FindingKind::WorkspaceMoving,
+            message: "the source kept changing while it was captured; parts may be of different moments"
+                .into(),
+        });
+    }
+    if let Some(operation) = &repo.operation {
+        out.push(Finding {
+            kind: FindingKind::Operation,
+            message: format!(
+                "the source was in the middle of a {}; that state is not carried",
+                operation.kind
+            ),
+        });
+    }
+    out
+}
+
+/// Adds what the snapshot does not carry, each path once.
+pub(super) fn add_omissions(omissions: &[Omission], files: &mut Vec<FileReport>) {
+    if omissions.is_empty() {
+        return;
+    }
+    let mut known: HashMap<RelPath, usize> =
+        files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
+    for omission in omissions {
+        if let Some(file) = known.get(&omission.path).and_then(|at| files.get_mut(*at)) {
+            // One layer is carried, another is not.
+            file.message.get_or_insert_with(|| format!("part of it was not captured: {}", omission.reason));
+            continue;
+        }
+        let mut file = FileReport::new(omission.path.clone(), Outcome::NotCaptured);
+        file.reason = Some(omission.reason.as_str().to_owned());
+        let count = omission.count.filter(|count| *count > 1);
+        file.message = count.map(|count| format!("{count} files"));
+        if omission.reason == OmissionReason::SecretName || omission.reason == OmissionReason::SecretContent {
+            let line = omission.line.map_or_else(String::new, |line| format!(", line {line}"));
+            file.message = omission.rule.as_ref().map(|rule| match count {
+                Some(count) => format!("rule {rule}; {count} files"),
+                None => format!("rule {rule}{line}"),
+            });
+        }
+        known.insert(omission.path.clone(), files.len());
+        files.push(file);
+    }
+}
