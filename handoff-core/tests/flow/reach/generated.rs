@@ -8,8 +8,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::Path;
 
 use handoff_core::{
-    ApplyOptions, CaptureOptions, Control, Durability, Outcome, Snapshot, Workspace, apply, capture, preview,
-    undo,
+    ApplyOptions, Control, Durability, Outcome, Snapshot, Workspace, apply, capture, preview, undo,
 };
 use proptest::prelude::*;
 
