@@ -78,8 +78,8 @@ mod workspace;
 
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
 pub use capture::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules,
-    capture, plan,
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
+    SecretRules, capture, plan,
 };
 pub use digest::{Digest, Hasher, ParseIdError};
 pub use error::{Error, ErrorKind};

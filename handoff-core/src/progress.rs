@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::snapshot::PartialReason;
 
 /// Which part of an operation is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,6 +94,25 @@ pub struct Control {
     pub progress: Option<ProgressFn>,
     /// Checked between paths and inside large blobs.
     pub cancel: CancelToken,
+}
+
+/// When an operation is to end with what it has, which is no error: at a deadline, or when it is cancelled and the
+/// caller wants what is there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Until {
+    pub deadline: Option<Instant>,
+    pub cancel: Option<CancelToken>,
+}
+
+impl Until {
+    /// Why it is time to end, if it is. Once it is, it stays so.
+    pub(crate) fn reached(&self) -> Option<PartialReason> {
+        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            return Some(PartialReason::Cancelled);
+        }
+        let passed = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        passed.then_some(PartialReason::Deadline)
+    }
 }
 
 impl fmt::Debug for Control {

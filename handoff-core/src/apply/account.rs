@@ -94,10 +94,11 @@ pub(super) fn about_source(repo: &RepoManifest) -> Vec<Finding> {
             message: format!("the source could not capture it: {}", failed.message),
         });
     }
+    out.extend(ended_early(&repo.omissions));
     if repo.flags.workspace_moving {
         out.push(Finding {
             kind: FindingKind::WorkspaceMoving,
-            message: "the source kept changing while it was captured; parts may be of different moments"
+            message: "the source kept changing while it was captured, so parts may be of different moments; capture it again"
                 .into(),
         });
     }
@@ -111,6 +112,20 @@ pub(super) fn about_source(repo: &RepoManifest) -> Vec<Finding> {
         });
     }
     out
+}
+
+/// That the capture did not come to everything, if so.
+pub(super) fn ended_early(omissions: &[Omission]) -> Option<Finding> {
+    let cut = |omission: &&Omission| {
+        matches!(omission.reason, OmissionReason::Deadline | OmissionReason::Cancelled)
+    };
+    omissions.iter().find(cut).map(|omission| Finding {
+        kind: FindingKind::Partial,
+        message: format!(
+            "the capture ended early ({}); what it did not come to is listed as not captured",
+            omission.reason
+        ),
+    })
 }
 
 /// Adds what the snapshot does not carry, each path once.

@@ -235,7 +235,10 @@ fn run(
     }
     let recorded =
         sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
-    let loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));
+    let mut loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));
+    if let Some(report) = &mut loose {
+        report.findings.splice(0..0, account::ended_early(&manifest.loose_omissions));
+    }
     let mut reports = Vec::with_capacity(sessions.len());
     for (repo, session) in manifest.repos.iter().zip(sessions) {
         let mut report = match session {

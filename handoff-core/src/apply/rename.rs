@@ -9,7 +9,7 @@ use super::state::{HELD, Here, read};
 use crate::git::{Found, ScanOptions, StagedItem, TreeItem};
 use crate::id::Oid;
 use crate::path::RelPath;
-use crate::progress::Control;
+use crate::progress::{Control, Until};
 use crate::rooted::Root;
 use crate::snapshot::{Entry, RepoManifest};
 use crate::text::similarity;
@@ -140,7 +140,8 @@ impl Renames {
             }
         }
         let control = Control::default();
-        let options = ScanOptions { control: &control, deadline: None, include: None, list_ignored: false };
+        let until = Until::default();
+        let options = ScanOptions { control: &control, until: &until, include: None, list_ignored: false };
         for scanned in repo.scan(reader.index, &options).map_err(Trouble::repo)?.paths {
             match scanned.found {
                 Found::File(stat) if scanned.index.is_none() && is_new(&scanned.path) => {

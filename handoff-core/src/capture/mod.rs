@@ -3,41 +3,33 @@
 mod limits;
 mod loose;
 mod options;
+mod pass;
 mod plan;
 mod read;
 mod scan;
 mod secrets;
+mod settle;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 pub use self::options::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, PlannedChange, PlannedFile, RepoPlan, SecretRules,
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
+    SecretRules,
 };
-use self::read::{Outcome, Reader, Source, Stop, omission};
-use self::scan::{Candidate, candidates};
-use self::secrets::{Named, Secrets};
+use self::read::{Outcome, Stop};
+use self::scan::candidates;
+use self::secrets::Secrets;
 use crate::error::Error;
-use crate::git::{Index, Patterns, Repo, ScanOptions};
+use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
-use crate::progress::Phase;
-use crate::rooted::Root;
-use crate::snapshot::{
-    Extra, FORMAT, Manifest, OmissionReason, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool,
-};
+use crate::progress::{CancelToken, Until};
+use crate::snapshot::{Extra, FORMAT, Manifest, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool};
 use crate::workspace::Workspace;
-
-/// Candidates a thread takes at once.
-const BATCH: usize = 16;
-
-/// Times the whole capture is repeated when HEAD or an index changes meanwhile.
-const RETRIES: usize = 3;
 
 /// Captures the uncommitted state of every repository of `workspace`, nested repositories included, and its files
 /// outside any repository.
@@ -47,9 +39,14 @@ const RETRIES: usize = 3;
 /// One pass over the work tree; contents of changed files are read once, in memory bounded by
 /// [`CaptureOptions::spool_memory`] and a few megabytes a core.
 ///
+/// Works while others write. A file that was written to a moment ago is read again until it has been quiet
+/// ([`CaptureOptions::quiet`]) or flagged `unstable`; a repository in which git was at work is captured again until
+/// it held still or flagged `workspace_moving` ([`CaptureOptions::attempts`]). A deadline ends the capture with what
+/// it has, marked partial, and so does cancelling with [`OnCancel::Partial`].
+///
 /// # Errors
-/// [`Error::Cancelled`]; [`Error::InvalidArgument`] for a bad option; [`Error::Io`] when the temporary file for
-/// contents cannot be written.
+/// [`Error::Cancelled`], unless a partial snapshot is wanted; [`Error::InvalidArgument`] for a bad option;
+/// [`Error::Io`] when the temporary file for contents cannot be written.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -65,37 +62,31 @@ const RETRIES: usize = 3;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
-    let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(options)?;
-    let secrets = Secrets::new(options)?;
-    let (mut attempt, mut tight) = (0, false);
+    let (options, until) = ending(options);
+    let patterns = limits::patterns(&options)?;
+    let secrets = Secrets::new(&options)?;
+    let mut tight = false;
     loop {
         let mut run = Run {
             workspace,
-            options,
-            deadline,
+            options: &options,
+            until: &until,
             patterns: patterns.as_ref(),
             secrets: &secrets,
             spool: Spool::new(options.spool_memory),
             tight,
             entries: 0,
             bytes: 0,
-            moved: false,
-            cut: false,
+            cut: None,
         };
         let mut repos = Vec::new();
         for repo in workspace.repos() {
             run.repository(&repo.root, repo.name.clone(), &mut repos)?;
         }
         let (loose_files, loose_omissions) = run.loose_files()?;
-        let expired = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if run.bytes > options.max_total_bytes && !tight {
             // What is known only after reading (committed versions) went over the limit.
             tight = true;
-            continue;
-        }
-        if run.moved && attempt < RETRIES && !expired {
-            attempt += 1;
             continue;
         }
         repos.sort_by(|a, b| a.name.cmp(&b.name));
@@ -104,7 +95,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             format: FORMAT.to_owned(),
             loose_files,
             loose_omissions,
-            partial: run.cut.then_some(PartialReason::Deadline),
+            partial: run.cut,
             repos,
             extra: Extra::new(),
         };
@@ -130,15 +121,16 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
-    let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
-    let patterns = limits::patterns(options)?;
-    let secrets = Secrets::new(options)?;
+    let (options, until) = ending(options);
+    let patterns = limits::patterns(&options)?;
+    let secrets = Secrets::new(&options)?;
+    let rules = plan::Rules { patterns: patterns.as_ref(), secrets: &secrets };
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
         workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
     let mut bytes = 0_u64;
     while let Some((root, name)) = todo.pop() {
-        match plan::repository(&root, options, deadline, &name, patterns.as_ref(), &secrets, &mut bytes) {
+        match plan::repository(&root, &name, &options, &until, rules, &mut bytes) {
             Ok((mut found, nested)) => {
                 found.name.clone_from(&name);
                 repos.push(found);
@@ -157,9 +149,18 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    let (loose_files, loose_omissions) =
-        loose::plan(workspace, options, patterns.as_ref(), &secrets, &mut bytes);
+    let (loose_files, loose_omissions) = loose::plan(workspace, &options, &until, rules, &mut bytes)?;
     Ok(CapturePlan { repos, loose_files, loose_omissions })
+}
+
+/// The options, and when to end with what there is. If that is also to be when the caller cancels, then nothing
+/// else heeds the cancelling.
+fn ending(options: &CaptureOptions) -> (CaptureOptions, Until) {
+    let mut options = options.clone();
+    let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
+    let cancel = (options.on_cancel == OnCancel::Partial)
+        .then(|| std::mem::replace(&mut options.control.cancel, CancelToken::new()));
+    (options, Until { deadline, cancel })
 }
 
 /// Root and name of a repository found at `path` in another.
@@ -179,19 +180,11 @@ fn failure(why: &Error, root: &Path) -> RepoFailure {
     RepoFailure { kind: why.kind().as_str().to_owned(), message, extra: Extra::new() }
 }
 
-/// What one thread has read.
-struct Share {
-    /// Outcomes with the position of their candidate.
-    out: Vec<(usize, Outcome)>,
-    bytes: u64,
-    cut: bool,
-}
-
 /// One attempt at a capture.
 struct Run<'a> {
     workspace: &'a Workspace,
     options: &'a CaptureOptions,
-    deadline: Option<Instant>,
+    until: &'a Until,
     patterns: Option<&'a Patterns>,
     secrets: &'a Secrets<'a>,
     spool: Spool,
@@ -201,42 +194,61 @@ struct Run<'a> {
     entries: u64,
     /// Bytes of content so far, all layers together.
     bytes: u64,
-    /// HEAD or an index changed meanwhile.
+    /// Why not everything could be read.
+    cut: Option<PartialReason>,
+}
+
+/// What an attempt at one repository tells besides its manifest.
+struct Captured {
+    /// The repositories inside it, by path.
+    nested: Vec<RelPath>,
+    /// It changed meanwhile in a way that another attempt may not see.
     moved: bool,
-    cut: bool,
 }
 
 impl Run<'_> {
     /// Captures the repository at `root` and those inside it.
     fn repository(&mut self, root: &Path, name: String, out: &mut Vec<RepoManifest>) -> Result<(), Error> {
-        self.options.control.check()?;
-        let mut manifest = RepoManifest { name: name.clone(), ..RepoManifest::default() };
-        match self.contents(root, &mut manifest) {
-            Ok(nested) => {
-                out.push(manifest);
-                for path in nested {
-                    let (root, name) = nested_repo(root, &name, &path);
-                    // One that the caller named is captured under its own name.
-                    if self.workspace.repos().iter().any(|repo| repo.root == root) {
-                        continue;
+        let (entries, bytes, cut) = (self.entries, self.bytes, self.cut.clone());
+        let mut attempt = 1;
+        loop {
+            self.options.control.check()?;
+            let mut manifest = RepoManifest { name: name.clone(), ..RepoManifest::default() };
+            let last = attempt >= self.options.attempts || self.until.reached().is_some();
+            match self.contents(root, &mut manifest) {
+                Ok(captured) if last || !captured.moved => {
+                    manifest.flags.workspace_moving |= captured.moved;
+                    out.push(manifest);
+                    for path in captured.nested {
+                        let (root, name) = nested_repo(root, &name, &path);
+                        // One that the caller named is captured under its own name.
+                        if self.workspace.repos().iter().all(|repo| repo.root != root) {
+                            self.repository(&root, name, out)?;
+                        }
                     }
-                    self.repository(&root, name, out)?;
+                    return Ok(());
                 }
-                Ok(())
+                Err(Stop::Capture(why)) => return Err(why),
+                Err(Stop::Repository(why)) if last || !is_passing(&why) => {
+                    manifest.entries.clear();
+                    manifest.omissions.clear();
+                    manifest.failed = Some(failure(&why, root));
+                    out.push(manifest);
+                    return Ok(());
+                }
+                Ok(_) | Err(Stop::Repository(_)) => {}
             }
-            Err(Stop::Capture(why)) => Err(why),
-            Err(Stop::Repository(why)) => {
-                manifest.entries.clear();
-                manifest.omissions.clear();
-                manifest.failed = Some(failure(&why, root));
-                out.push(manifest);
-                Ok(())
-            }
+            // From the start, and not at once: whoever is at work there needs a moment, too.
+            self.wait(Instant::now() + self.options.quiet)?;
+            (self.entries, self.bytes, self.cut) = (entries, bytes, cut.clone());
+            attempt += 1;
         }
     }
 
-    fn contents(&mut self, root: &Path, manifest: &mut RepoManifest) -> Result<Vec<RelPath>, Stop> {
+    fn contents(&mut self, root: &Path, manifest: &mut RepoManifest) -> Result<Captured, Stop> {
+        // Opened anew for each attempt, so that nothing is remembered of packs and refs that are gone.
         let repo = Repo::open_at(root)?;
+        let locked = repo.is_locked();
         let before = repo.moment()?;
         manifest.object_format = Some(repo.format());
         manifest.flags = repo.flags();
@@ -246,22 +258,23 @@ impl Run<'_> {
         let include = repo.include(&self.options.include_ignored, self.options.worktree_include);
         let scan = ScanOptions {
             control: &self.options.control,
-            deadline: self.deadline,
+            until: self.until,
             include: Some(&include),
             list_ignored: self.options.list_ignored,
         };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
         let (found, head, id) = std::thread::scope(|scope| {
             let about = scope.spawn(|| (repo.head(), repo.identity()));
-            let found = candidates(&repo, &index, &scan, self.options.empty_dirs);
+            let found = candidates(&repo, &index, &scan, self.options);
             let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (found, head, id)
         });
         let mut found = found?;
         manifest.head = head?;
         manifest.id = id?;
-        self.cut |= found.cut;
-        let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths)?;
+        self.cut = self.cut.take().or(found.cut);
+        let mut moved = locked;
+        let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths, &mut moved)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
         for (_, outcome) in outcomes {
             match outcome {
@@ -271,96 +284,18 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
-        manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
+        manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
-        if repo.moment()? != before {
-            self.moved = true;
-            manifest.flags.workspace_moving = true;
-        }
-        Ok(found.nested.into_iter().map(|nested| nested.path).collect())
+        moved |= repo.is_locked() || repo.moment()? != before;
+        // The walk has been repeated already; to capture all over again would not make it any quieter.
+        manifest.flags.workspace_moving = found.stirred;
+        Ok(Captured { nested: found.nested.into_iter().map(|nested| nested.path).collect(), moved })
     }
+}
 
-    /// Reads all candidates, on all cores where the limit for the whole snapshot cannot be reached.
-    fn read(
-        &mut self,
-        repo: &Repo,
-        name: &str,
-        index: &Index,
-        candidates: Vec<Candidate>,
-    ) -> Result<Vec<(RelPath, Outcome)>, Stop> {
-        let git_dirs = [repo.git_dir().to_owned(), repo.common_dir().to_owned()];
-        let root = Root::open(repo.root(), &git_dirs)?.entering_repositories();
-        let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
-        let tight = self.tight || most > self.options.max_total_bytes;
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
-        // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
-        let threads = if tight { 1 } else { cores.min(candidates.len() / BATCH + 1) };
-        let next = AtomicUsize::new(0);
-        let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
-        let shared = &*self;
-        let work = || -> Result<Share, Stop> {
-            let left =
-                if tight { shared.options.max_total_bytes.saturating_sub(shared.bytes) } else { u64::MAX };
-            let about = Source { repo, name, index, root: &root };
-            let mut reader = Reader::new(about, &shared.spool, shared.options, shared.secrets, left);
-            let (mut out, mut cut) = (Vec::new(), false);
-            let (mut turn, mut counted) = (0..0, 0);
-            loop {
-                if turn.is_empty() {
-                    // A few neighbours at a time, because they are mostly in one directory.
-                    let start = next.fetch_add(BATCH, Ordering::Relaxed);
-                    turn = start..start.saturating_add(BATCH);
-                }
-                let Some(at) = turn.next() else { continue };
-                let Some(candidate) = candidates.get(at) else {
-                    return Ok(Share { out, bytes: reader.added, cut });
-                };
-                let expired = shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-                let outcome = if let Some(omission) = limits::excluded(candidate, shared.patterns) {
-                    Outcome::Omission(omission)
-                } else if expired {
-                    cut = true;
-                    Outcome::Omission(omission(candidate, OmissionReason::Deadline, None, None))
-                } else {
-                    match shared.secrets.by_name(name, candidate) {
-                        Named::Omitted(omission) => Outcome::Omission(omission),
-                        Named::Travels(allowed) => reader.read(candidate, allowed)?,
-                    }
-                };
-                let bytes = std::mem::replace(&mut counted, reader.added);
-                meter.lock().unwrap_or_else(PoisonError::into_inner).step(
-                    1,
-                    reader.added - bytes,
-                    Some(&candidate.path),
-                )?;
-                out.push((at, outcome));
-            }
-        };
-        let mut found = if threads == 1 {
-            vec![work()?]
-        } else {
-            std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers
-                    .into_iter()
-                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                    .collect::<Result<Vec<_>, Stop>>()
-            })?
-        };
-        drop(meter);
-        let mut outcomes = Vec::with_capacity(candidates.len());
-        for share in &mut found {
-            outcomes.append(&mut share.out);
-            self.bytes = self.bytes.saturating_add(share.bytes);
-            self.cut |= share.cut;
-        }
-        outcomes.sort_unstable_by_key(|(at, _)| *at);
-        Ok(candidates
-            .into_iter()
-            .zip(outcomes)
-            .map(|(candidate, (_, outcome))| (candidate.path, outcome))
-            .collect())
-    }
+/// Whether an error may be gone in a moment, because git was replacing what we read.
+fn is_passing(why: &Error) -> bool {
+    matches!(why, Error::Repository { .. } | Error::Io { .. })
 }

@@ -61,12 +61,37 @@ pub struct CaptureOptions {
     pub empty_dirs: bool,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
-    /// Time after which the capture ends with what it has, marked partial. Default none.
+    /// Time after which the capture ends with what it has, marked partial: what it did not come to is listed as
+    /// omitted, by directory where it was not even listed. Checked between paths and inside large files, so it is
+    /// kept to within some milliseconds. Default none.
     pub deadline: Option<Duration>,
+    /// What cancelling leaves. Default nothing.
+    pub on_cancel: OnCancel,
+    /// How long nobody may have written to a file before it is read, and again after, for its content to be taken
+    /// for whole. Only files that were written to in the last moment, twice this long, are looked at again, all
+    /// together and after the window has passed; a capture of others waits for nothing. A program that pauses longer
+    /// than this in the middle of saving a file cannot be told from one that is done. Zero looks only at whether the
+    /// file changes while it is read. Default 50 ms.
+    pub quiet: Duration,
+    /// Times a file that keeps changing is read before it is kept and flagged `unstable`, and a repository that keeps
+    /// changing is captured before it is kept and flagged `workspace_moving`; 0 counts as 1. Default 4.
+    pub attempts: u32,
     /// Content kept in memory before it goes to an unlinked temporary file, in bytes. Default 32 MiB.
     pub spool_memory: u64,
     /// Progress and cancellation.
     pub control: Control,
+}
+
+/// What cancelling a capture leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnCancel {
+    /// Nothing: the call fails with [`Error::Cancelled`](crate::Error::Cancelled). For people who changed their mind.
+    #[default]
+    Fail,
+    /// What was read so far, marked partial, as at a deadline. For a machine that is about to go away: a lid that is
+    /// being closed, a sandbox that is being taken down.
+    Partial,
 }
 
 /// Whether the committed content of changed files travels.
@@ -95,6 +120,9 @@ impl Default for CaptureOptions {
             empty_dirs: true,
             bases: Bases::default(),
             deadline: None,
+            on_cancel: OnCancel::default(),
+            quiet: Duration::from_millis(50),
+            attempts: 4,
             spool_memory: 32 << 20,
             control: Control::default(),
         }

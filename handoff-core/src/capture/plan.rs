@@ -1,8 +1,8 @@
 //! What a capture of one repository would carry, from stat data alone.
 
 use std::path::Path;
-use std::time::Instant;
 
+use super::pass::not_read;
 use super::read::omission;
 use super::scan::{Candidate, Disk, candidates};
 use super::secrets::{Named, Secrets};
@@ -10,18 +10,25 @@ use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
+use crate::progress::Until;
 use crate::rooted::errno_name;
 use crate::snapshot::{Omission, OmissionReason};
+
+/// What keeps paths out before they are read.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub patterns: Option<&'a Patterns>,
+    pub secrets: &'a Secrets<'a>,
+}
 
 /// Plans the repository at `root`; `bytes` counts content over all repositories. Also returns the repositories
 /// inside it.
 pub(super) fn repository(
     root: &Path,
-    options: &CaptureOptions,
-    deadline: Option<Instant>,
     name: &str,
-    patterns: Option<&Patterns>,
-    secrets: &Secrets<'_>,
+    options: &CaptureOptions,
+    until: &Until,
+    rules: Rules<'_>,
     bytes: &mut u64,
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
@@ -29,21 +36,26 @@ pub(super) fn repository(
     let include = repo.include(&options.include_ignored, options.worktree_include);
     let scan = ScanOptions {
         control: &options.control,
-        deadline,
+        until,
         include: Some(&include),
         list_ignored: options.list_ignored,
     };
-    let mut found = candidates(&repo, &index, &scan, options.empty_dirs)?;
+    let mut found = candidates(&repo, &index, &scan, options)?;
     let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
     for candidate in &found.paths {
-        let named = match limits::excluded(candidate, patterns) {
-            Some(excluded) => Some(excluded),
-            None => match secrets.by_name(name, candidate) {
+        // The walk was cut short, which stays so.
+        let unread = until.reached().filter(|_| matches!(candidate.disk, Disk::Unread));
+        if let Some(why) = unread {
+            plan.omissions.push(omission(candidate, not_read(&why), None, None));
+            continue;
+        }
+        let ruled_out = limits::excluded(candidate, rules.patterns).or_else(|| {
+            match rules.secrets.by_name(name, candidate) {
                 Named::Omitted(omission) => Some(omission),
-                Named::Travels(_) => left_out(candidate, options, *bytes),
-            },
-        };
-        match named {
+                Named::Travels(_) => None,
+            }
+        });
+        match ruled_out.or_else(|| left_out(candidate, options, *bytes)) {
             Some(omission) => plan.omissions.push(omission),
             None => {
                 let Some(file) = planned(candidate) else { continue };
@@ -52,8 +64,8 @@ pub(super) fn repository(
             }
         }
     }
-    plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
-    plan.omissions.extend(secrets.repositories(name, &mut found.nested));
+    plan.omissions.extend(limits::excluded_repositories(&mut found.nested, rules.patterns));
+    plan.omissions.extend(rules.secrets.repositories(name, &mut found.nested));
     plan.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))

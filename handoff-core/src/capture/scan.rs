@@ -1,9 +1,11 @@
 //! Which paths are to be looked at, and what is known of each before any content is read: the walk of the work
 //! tree joined with what is staged.
 
+use super::CaptureOptions;
 use crate::error::Error;
-use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, TreeItem};
+use crate::git::{Found, FoundStat, Index, IndexItem, Repo, ScanOptions, Scanned, TICK, TreeItem};
 use crate::path::RelPath;
+use crate::snapshot::PartialReason;
 
 /// Everything to be looked at in one repository.
 pub(super) struct Candidates {
@@ -13,8 +15,10 @@ pub(super) struct Candidates {
     pub nested: Vec<Nested>,
     /// Paths that git ignores and nobody asked for, where they are to be named; a directory ends in a slash.
     pub ignored: Vec<RelPath>,
-    /// The deadline passed during the walk.
-    pub cut: bool,
+    /// Why the walk was cut short.
+    pub cut: Option<PartialReason>,
+    /// Names came and went during every walk, so that one that moved may be missing.
+    pub stirred: bool,
 }
 
 /// A repository inside another.
@@ -55,12 +59,24 @@ pub(super) enum Disk {
     /// Files where a submodule is tracked and no repository is.
     Uninitialised,
     Unreadable(std::io::Error),
+    /// A directory that the walk did not come to.
+    Unread,
 }
 
 impl Candidate {
     /// Whether git knows the path at all.
     pub fn is_tracked(&self) -> bool {
         self.index.is_some() || !self.stages.is_empty()
+    }
+
+    /// Whether the walk saw a file or link here.
+    pub fn was_there(&self) -> bool {
+        match &self.disk {
+            Disk::File(_) | Disk::Symlink(_) => true,
+            // The walk says nothing of what is tracked and unchanged.
+            Disk::Look => self.index.as_ref().is_some_and(|item| !item.skip_worktree),
+            _ => false,
+        }
     }
 
     /// Bytes that reading it takes at most, bases included where their size is known without reading.
@@ -72,23 +88,23 @@ impl Candidate {
     }
 }
 
-/// Finds the candidates of `repo`.
-///
-/// Directories with nothing in them are left out unless `empty_dirs`.
+/// Finds the candidates of `repo`. Walks up to [`CaptureOptions::attempts`] times where names come and go meanwhile.
+/// Directories with nothing in them are left out unless [`CaptureOptions::empty_dirs`].
 pub(super) fn candidates(
     repo: &Repo,
     index: &Index,
     options: &ScanOptions<'_>,
-    empty_dirs: bool,
+    capture: &CaptureOptions,
 ) -> Result<Candidates, Error> {
     // The two are independent; what is staged needs a few milliseconds at most and runs beside the walk.
     let (scanned, staged) = std::thread::scope(|scope| {
         let staged = scope.spawn(|| repo.staged(index));
-        let scanned = repo.scan(index, options);
+        let scanned = calm_scan(repo, index, options, capture.attempts);
         (scanned, staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let (scanned, staged) = (scanned?, staged?);
-    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), ignored: Vec::new(), cut: scanned.cut };
+    let (cut, stirred) = (scanned.cut, scanned.stirred);
+    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), ignored: Vec::new(), cut, stirred };
     let mut staged = staged.into_iter().peekable();
     let mut scanned_paths = scanned.paths.into_iter().peekable();
     loop {
@@ -118,7 +134,7 @@ pub(super) fn candidates(
         }
         let tracked = from_head.is_some() || from_disk.as_ref().is_some_and(|a| a.index.is_some());
         if let Some(Found::EmptyDir) = from_disk.as_ref().map(|a| &a.found)
-            && !(empty_dirs || tracked)
+            && !(capture.empty_dirs || tracked)
         {
             continue;
         }
@@ -140,7 +156,7 @@ pub(super) fn candidates(
             Some(Found::File(stat)) => Disk::File(stat),
             Some(Found::Symlink(stat)) => Disk::Symlink(stat),
             Some(Found::Dir) => Disk::Dir,
-            Some(Found::EmptyDir) if empty_dirs => Disk::EmptyDir,
+            Some(Found::EmptyDir) if capture.empty_dirs => Disk::EmptyDir,
             Some(Found::EmptyDir) => Disk::Dir,
             Some(Found::Special) => Disk::Special,
             Some(Found::Submodule { present }) => {
@@ -151,6 +167,7 @@ pub(super) fn candidates(
             }
             Some(Found::Uninitialised) => Disk::Uninitialised,
             Some(Found::Unreadable(why)) => Disk::Unreadable(why),
+            Some(Found::Unread) => Disk::Unread,
             Some(Found::NestedRepo) => Disk::Dir,
             // What HEAD has is looked at, ignored or not.
             Some(Found::Ignored) | None => Disk::Look,
@@ -158,6 +175,21 @@ pub(super) fn candidates(
         out.paths.push(Candidate { path, head, index: item, stages, disk, ignored });
     }
     Ok(out)
+}
+
+/// Walks until no directory changed meanwhile. A name that is moved from a directory that is still to be listed to
+/// one that was listed already is seen in neither.
+fn calm_scan(repo: &Repo, index: &Index, options: &ScanOptions<'_>, attempts: u32) -> Result<Scanned, Error> {
+    let mut scanned = repo.scan(index, options)?;
+    for _ in 1..attempts {
+        if !scanned.stirred || scanned.cut.is_some() {
+            break;
+        }
+        // What changed just before the walk began cannot be told from what changed after; a moment later it can.
+        std::thread::sleep(TICK);
+        scanned = repo.scan(index, options)?;
+    }
+    Ok(scanned)
 }
 
 fn without_slash(path: &RelPath) -> RelPath {

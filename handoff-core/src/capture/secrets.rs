@@ -125,9 +125,9 @@ impl<'a> Secrets<'a> {
         let mut allowed = BTreeSet::new();
         let (done, found) = {
             let stream = Stream::new(self.scanners, self.wanted(repo, path, &mut allowed), most);
-            let mut watch = Watch { source, stream, seen: 0, text: true };
-            let done = sink(&mut watch);
-            (done, watch.stream.finish())
+            let mut looking = Looking { source, stream, seen: 0, text: true };
+            let done = sink(&mut looking);
+            (done, looking.stream.finish())
         };
         (done, Looked { found, allowed })
     }
@@ -175,14 +175,14 @@ impl<'a> Secrets<'a> {
 }
 
 /// A reader that looks at what it hands on.
-struct Watch<'a, F> {
+struct Looking<'a, F> {
     source: &'a mut dyn Read,
     stream: Stream<'a, F>,
     seen: u64,
     text: bool,
 }
 
-impl<F: FnMut(&str) -> bool> Read for Watch<'_, F> {
+impl<F: FnMut(&str) -> bool> Read for Looking<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         let piece = buffer.get(..count).unwrap_or_default();

@@ -12,7 +12,7 @@ mod secrets;
 mod settings;
 
 use super::*;
-use crate::snapshot::{Entry, Eol, Layer, Mode, OperationKind};
+use crate::snapshot::{Entry, Eol, Layer, Mode, OmissionReason, OperationKind};
 
 struct Scratch {
     dir: tempfile::TempDir,

@@ -29,7 +29,7 @@ pub(super) fn trust_pattern_files(repo: &mut gix::Repository, root: &Path) -> Re
             let context = Context { home_dir: home.as_deref(), ..Context::default() };
             let file = named
                 .interpolate(context)
-                .map_err(|why| Error::repository(root, format!("reading {key}"), why))?;
+                .map_err(|why| Error::repository(root, format!("reading {key}"), without_values(&why)))?;
             // Git runs at the root of the work tree, so that is what it is relative to.
             readable(key, root, root.join(file))?
         };
@@ -41,13 +41,31 @@ pub(super) fn trust_pattern_files(repo: &mut gix::Repository, root: &Path) -> Re
     if ours.is_empty() {
         return Ok(());
     }
-    let failed = |why| Error::repository(root, "reading the configuration", why);
+    let failed = |why: gix::Error| Error::repository(root, "reading the configuration", without_values(&why));
     let mut config = repo.config_snapshot_mut();
     config
         .append_config(ours.iter().map(|setting| setting.as_bstr()), gix::config::Source::Api)
         .map_err(failed)?;
     config.commit().map_err(failed)?;
     Ok(())
+}
+
+/// What an error about the configuration says, without the values it quotes: a location may hold a password. So do
+/// the error's details, which is why only text is left of it.
+pub(super) fn without_values(why: &(dyn std::error::Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = Some(why);
+    while let Some(why) = next {
+        let text = why.to_string();
+        let plain =
+            text.split(['\'', '"', '`', '\n']).next().unwrap_or_default().trim_end_matches([' ', ':']);
+        // Some errors repeat the one below them.
+        if !plain.is_empty() && said.last().is_none_or(|last| last != plain) {
+            said.push(plain.to_owned());
+        }
+        next = why.source();
+    }
+    said.join(": ")
 }
 
 /// `file`, if reading it comes to an end.

@@ -1,6 +1,7 @@
 //! Where a repository stands: HEAD, its upstream, operations under way, what kind of checkout it is.
 
 use std::fs;
+use std::time::Duration;
 
 use gix::bstr::{BStr, BString, ByteSlice as _};
 
@@ -12,9 +13,22 @@ use crate::snapshot::{Extra, Head, Operation, OperationKind, RepoFlags};
 /// Commits counted between a branch and its upstream before giving up.
 const COUNT_LIMIT: usize = 10_000;
 
+/// Age from which on a lock of the index is taken for left behind: longer than any checkout takes.
+const STALE: Duration = Duration::from_secs(600);
+
 impl Repo {
     /// Where HEAD is, and how far from its upstream. Counting reads commits between the two, 10,000 at most.
     pub fn head(&self) -> Result<Head, Error> {
+        let (mut head, tip) = self.tips()?;
+        if let (Some(here), Some(there)) = (head.commit, tip) {
+            head.ahead = self.count_missing(&here, &there);
+            head.behind = self.count_missing(&there, &here);
+        }
+        Ok(head)
+    }
+
+    /// HEAD without the counts, and the commit of its upstream.
+    fn tips(&self) -> Result<(Head, Option<Oid>), Error> {
         let repo = self.local();
         let mut found = repo.head().map_err(|why| self.failed("reading HEAD", why))?;
         let name = found.referent_name().map(|name| name.to_owned());
@@ -25,18 +39,12 @@ impl Repo {
             commit,
             ..Head::default()
         };
-        let upstream = name.and_then(|name| upstream_of(&repo, name.shorten()));
-        if let Some(upstream) = upstream {
-            head.upstream = Some(upstream.as_ref().shorten().to_str_lossy().into_owned());
-            let tip =
-                repo.find_reference(upstream.as_ref()).ok().and_then(|mut found| found.peel_to_id().ok());
-            let tip = tip.and_then(|id| from_gix(id.detach()));
-            if let (Some(here), Some(there)) = (commit, tip) {
-                head.ahead = self.count_missing(&here, &there);
-                head.behind = self.count_missing(&there, &here);
-            }
-        }
-        Ok(head)
+        let Some(upstream) = name.and_then(|name| upstream_of(&repo, name.shorten())) else {
+            return Ok((head, None));
+        };
+        head.upstream = Some(upstream.as_ref().shorten().to_str_lossy().into_owned());
+        let tip = repo.find_reference(upstream.as_ref()).ok().and_then(|mut found| found.peel_to_id().ok());
+        Ok((head, tip.and_then(|id| from_gix(id.detach()))))
     }
 
     /// How many commits `from` reaches and `hidden` does not; `None` past a limit or where commits are missing.
@@ -103,14 +111,19 @@ impl Repo {
         fs::read(self.common_dir().join("logs/refs/stash")).map_or(0, |log| log.lines().count() as u64)
     }
 
-    /// Changes when HEAD, the branch it names or the index changes.
+    /// Changes when HEAD, the branch it names, its upstream, the index, the stashes or the operation under way do.
     pub fn moment(&self) -> Result<Moment, Error> {
-        let repo = self.local();
-        let mut head = repo.head().map_err(|why| self.failed("reading HEAD", why))?;
-        let name = head.referent_name().map(|name| name.as_bstr().to_vec());
-        let commit = head.try_peel_to_id().map_err(|why| self.failed("reading HEAD", why))?;
-        let commit = commit.and_then(|id| from_gix(id.detach()));
-        Ok(Moment { name, commit, index: self.index_stamp() })
+        let index = self.index_stamp();
+        let (operation, stashes) = (self.operation(), self.stashes());
+        Ok(Moment { tips: self.tips()?, index, operation, stashes })
+    }
+
+    /// Whether a git command seems to be changing the index and, if it is a checkout, files: its lock is there and
+    /// not so old that it must have been left behind.
+    pub fn is_locked(&self) -> bool {
+        let Ok(meta) = fs::symlink_metadata(self.git_dir().join("index.lock")) else { return false };
+        // A time to come is another machine's clock, so it counts as now.
+        meta.modified().is_ok_and(|since| since.elapsed().map_or(true, |age| age < STALE))
     }
 }
 
@@ -144,10 +157,11 @@ fn tracking(spec: &[u8], name: &[u8]) -> Option<BString> {
     Some([to_before, middle, to_after].concat().into())
 }
 
-/// The state of HEAD and index at one moment; equal moments had the same commit and index.
+/// The state of refs and index at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {
-    name: Option<Vec<u8>>,
-    commit: Option<Oid>,
+    tips: (Head, Option<Oid>),
     index: Option<super::index::IndexStamp>,
+    operation: Option<Operation>,
+    stashes: u64,
 }

@@ -1,24 +1,36 @@
 //! What makes two checkouts the same repository, and how their histories relate.
 
+use super::remote::{names_of, rewritten};
 use super::{Repo, from_gix, to_gix};
 use crate::error::Error;
 use crate::id::Oid;
 use crate::report::{Drift, DriftKind};
 use crate::snapshot::{Head, RepoIdentity};
 
-/// Commits walked in search of roots before giving up.
-const ROOT_LIMIT: usize = 100_000;
+/// Commits read in search of the first one before giving up.
+const ROOT_LIMIT: usize = 20_000;
 
 impl Repo {
-    /// The normalised remotes; where there are none, the commits without parents that HEAD reaches.
+    /// The names of all remotes; where there are none, the commit that HEAD's first parents lead to.
+    ///
+    /// Both the location as it is configured and what `url.<base>.insteadOf` makes of it count: one may be a shorthand
+    /// of this machine's, the other a mirror near it. So do locations that are only pushed to, such as a fork.
     pub fn identity(&self) -> Result<RepoIdentity, Error> {
         let repo = self.local();
         let config = repo.config_snapshot();
+        let mut rules = Vec::new();
+        for section in config.sections_by_name("url").into_iter().flatten() {
+            let Some(base) = section.header().subsection_name() else { continue };
+            rules.extend(
+                section.values("insteadOf").iter().map(|prefix| (base.to_string(), prefix.to_string())),
+            );
+        }
         let mut remotes = Vec::new();
         for section in config.sections_by_name("remote").into_iter().flatten() {
-            // The value itself, because URL rewriting is the machine's own business.
-            for url in section.values("url") {
-                remotes.extend(normalise_remote(&String::from_utf8_lossy(&url)));
+            for url in ["url", "pushurl"].iter().flat_map(|key| section.values(key)) {
+                let url = url.to_string();
+                remotes.extend(names_of(&url));
+                remotes.extend(rewritten(&url, &rules).iter().flat_map(|url| names_of(url)));
             }
         }
         remotes.sort();
@@ -27,8 +39,12 @@ impl Repo {
         Ok(RepoIdentity { remotes, roots, ..RepoIdentity::default() })
     }
 
-    /// Commits without parents that HEAD reaches, sorted; empty when there are none, when history is cut off, or
-    /// past 100,000 commits.
+    /// The commit without parents that HEAD's first parents lead to. None for an unborn branch or a history that is
+    /// cut off, and none past 20,000 commits that the commit-graph file does not have: reading more would cost more
+    /// than the rest of a capture.
+    ///
+    /// First parents alone, because a project that another was merged into has the other's first commit in its
+    /// history as well, and is not the same for that.
     pub fn roots(&self) -> Result<Vec<Oid>, Error> {
         let repo = self.local();
         let mut head = repo.head().map_err(|why| self.failed("reading HEAD", why))?;
@@ -37,19 +53,7 @@ impl Repo {
         if repo.is_shallow().unwrap_or(false) {
             return Ok(Vec::new());
         }
-        let Ok(walk) = repo.rev_walk([tip.detach()]).all() else { return Ok(Vec::new()) };
-        let mut roots = Vec::new();
-        for (seen, commit) in walk.enumerate() {
-            let Ok(commit) = commit else { return Ok(Vec::new()) };
-            if seen >= ROOT_LIMIT {
-                return Ok(Vec::new());
-            }
-            if commit.parent_ids().next().is_none() {
-                roots.extend(from_gix(commit.id));
-            }
-        }
-        roots.sort();
-        Ok(roots)
+        Ok(first_root(&repo, tip.detach()).and_then(from_gix).into_iter().collect())
     }
 
     /// How this repository's HEAD relates to `source`, the snapshot's, with the remedy where they differ.
@@ -83,7 +87,14 @@ impl Repo {
         };
         let repo = self.local();
         let (Some(here_id), Some(there_id)) = (to_gix(&here), to_gix(&there)) else { return Ok(drift) };
-        if there.format() != self.format() || !repo.has_object(there_id) {
+        if there.format() != self.format() {
+            drift.kind = DriftKind::Unrelated;
+            drift.remedy =
+                "this repository names its objects by another hash; apply to a clone of the snapshot's"
+                    .into();
+            return Ok(drift);
+        }
+        if !repo.has_object(there_id) {
             drift.kind = DriftKind::BaseMissing;
             drift.remedy = format!(
                 "this repository does not have commit {there}{branch}; fetch it, check it out and apply again"
@@ -103,6 +114,12 @@ impl Repo {
                 DriftKind::Diverged,
                 format!("the histories have diverged; merge or check out {there}{branch} for a closer fit"),
             ),
+            None if repo.is_shallow().unwrap_or(false) => (
+                DriftKind::Diverged,
+                format!(
+                    "the history here is cut off before a common commit; run `git fetch --unshallow`, or check out {there}{branch}"
+                ),
+            ),
             None => (
                 DriftKind::Unrelated,
                 format!(
@@ -114,59 +131,26 @@ impl Repo {
     }
 }
 
-/// `host/path` of a remote's location, the same for every way of writing it: scheme, user, password, port, a
-/// final `.git` and slashes are dropped and the host is in lower case. `None` for paths on this machine, which
-/// say nothing on another.
-pub(crate) fn normalise_remote(url: &str) -> Option<String> {
-    let url = url.trim();
-    let (host, path) = if let Some((scheme, rest)) = url.split_once("://") {
-        if scheme.eq_ignore_ascii_case("file") {
+/// Follows first parents from `at` to their end, by the commit-graph file where it has them.
+fn first_root(repo: &gix::Repository, mut at: gix::ObjectId) -> Option<gix::ObjectId> {
+    let graph = repo.commit_graph_if_enabled().ok().flatten();
+    for _ in 0..ROOT_LIMIT {
+        if let Some((graph, mut position)) = graph.as_ref().and_then(|graph| Some((graph, graph.lookup(at)?)))
+        {
+            // No more steps than there are commits, whatever the file says.
+            for _ in 0..=graph.num_commits() {
+                let commit = graph.commit_at(position);
+                match commit.parent1().ok()? {
+                    Some(parent) => position = parent,
+                    None => return Some(commit.id().to_owned()),
+                }
+            }
             return None;
         }
-        let (authority, path) = rest.split_once('/')?;
-        let host = authority.rsplit('@').next()?;
-        // A colon inside brackets belongs to an IPv6 address.
-        let host = match host.rfind(':') {
-            Some(colon) if !host.ends_with(']') => host.get(..colon)?,
-            _ => host,
-        };
-        (host, path)
-    } else {
-        // `user@host:path`; a path with a slash before the colon is a file's.
-        let (before, path) = url.split_once(':')?;
-        if before.contains('/') || before.len() == 1 {
-            return None;
+        match repo.find_commit(at).ok()?.parent_ids().next() {
+            Some(parent) => at = parent.detach(),
+            None => return Some(at),
         }
-        (before.rsplit('@').next()?, path)
-    };
-    let path = path.split(['?', '#']).next()?.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
-    let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    if host.is_empty() || path.is_empty() {
-        return None;
     }
-    Some(format!("{}/{}", host.to_ascii_lowercase(), path.join("/")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::normalise_remote;
-
-    #[test]
-    fn one_repository_has_one_name_however_it_is_written() {
-        for url in [
-            "https://github.com/o/r.git",
-            "https://user:secret@GitHub.com/o/r",
-            "ssh://git@github.com:22/o/r.git/",
-            "git@github.com:o/r.git",
-            "github.com:/o/r",
-            "git://github.com//o/r",
-        ] {
-            assert_eq!(normalise_remote(url).as_deref(), Some("github.com/o/r"), "{url}");
-        }
-        for url in ["/srv/git/r.git", "file:///srv/r", "../r", "C:\\r", "", "./a:b"] {
-            assert_eq!(normalise_remote(url), None, "{url}");
-        }
-        assert_eq!(normalise_remote("ssh://[::1]:22/r").as_deref(), Some("[::1]/r"));
-    }
+    None
 }

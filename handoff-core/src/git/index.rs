@@ -1,7 +1,7 @@
 //! The index: read in every version, split and sparse; written only to restore staged state.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use gix::bstr::{BStr, ByteSlice as _};
 use gix::index::entry::{Flags, Mode as RawMode, Stage, Stat};
 
 use super::objects::TreeItem;
-use super::{Repo, from_gix, mode_of, raw_mode, to_gix};
+use super::{Repo, config, from_gix, mode_of, raw_mode, to_gix};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::snapshot::Mode;
@@ -28,11 +28,13 @@ pub(crate) struct Index {
 }
 
 /// Tells one index file from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexStamp {
     inode: u64,
     size: u64,
     mtime: (i64, i64),
+    /// Its last bytes, which are the checksum of the rest unless git was told not to compute it.
+    tail: Vec<u8>,
 }
 
 /// One entry of the index.
@@ -72,8 +74,13 @@ pub(crate) struct IndexChange {
 impl Repo {
     /// What the index file looks like now.
     pub fn index_stamp(&self) -> Option<IndexStamp> {
-        let meta = fs::symlink_metadata(self.index_path()).ok()?;
-        Some(IndexStamp { inode: meta.ino(), size: meta.size(), mtime: (meta.mtime(), meta.mtime_nsec()) })
+        let mut file = fs::File::open(self.index_path()).ok()?;
+        let meta = file.metadata().ok()?;
+        let mut tail = Vec::new();
+        file.seek(io::SeekFrom::Start(meta.size().saturating_sub(32))).ok()?;
+        file.take(32).read_to_end(&mut tail).ok()?;
+        let (inode, size, mtime) = (meta.ino(), meta.size(), (meta.mtime(), meta.mtime_nsec()));
+        Some(IndexStamp { inode, size, mtime, tail })
     }
 
     fn index_path(&self) -> PathBuf {
@@ -151,8 +158,10 @@ impl Repo {
         }
         // The index becomes young by being written, and with that git would believe stat data that only the
         // old index's age made suspect (git's `Documentation/technical/racy-git`).
-        let options =
-            self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let options = self
+            .local()
+            .stat_options()
+            .map_err(|why| self.failed("reading core.checkStat", config::without_values(&why)))?;
         let taken = file.timestamp();
         for entry in file.entries_mut().iter_mut().filter(|entry| entry.stat.is_racy(taken, options)) {
             entry.stat = Stat::default();

@@ -9,6 +9,7 @@ mod include;
 mod index;
 mod lfs;
 mod objects;
+mod remote;
 mod scan;
 mod staged;
 
@@ -19,7 +20,7 @@ pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
-pub(crate) use scan::{Found, FoundStat, ScanOptions};
+pub(crate) use scan::{Found, FoundStat, ScanOptions, Scanned, TICK};
 
 use crate::error::Error;
 use crate::id::{ObjectFormat, Oid};
@@ -114,7 +115,7 @@ impl Repo {
     }
 
     fn cannot_open(path: &Path, why: gix::Error) -> Error {
-        Error::repository(path, "opening the repository", why)
+        Error::repository(path, "opening the repository", config::without_values(&why))
     }
 
     /// A handle for this thread; opening one is cheap, but not free.

@@ -51,6 +51,8 @@ names! {
     PartialReason {
         /// The deadline passed.
         Deadline = "deadline",
+        /// It was cancelled, and the caller wanted what was there.
+        Cancelled = "cancelled",
     }
 }
 
@@ -125,7 +127,7 @@ pub struct RepoFlags {
     /// A submodule of another repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub submodule: bool,
-    /// HEAD, index or refs kept changing while the capture ran, so that its parts may be of different moments.
+    /// HEAD, index, upstream or names kept changing while the capture ran; its parts may be of different moments.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub workspace_moving: bool,
     /// Fields this version does not know.
@@ -143,10 +145,10 @@ impl RepoFlags {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepoIdentity {
-    /// Normalised remote locations (`host/path`, without scheme, user, password, port or `.git`), sorted.
+    /// Normalised remote locations (`host/path`, without scheme, user, password, port, query or `.git`), sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remotes: Vec<String>,
-    /// Ids of commits without parents, sorted; only filled where there is no remote to go by.
+    /// The parentless commit that HEAD's first parents lead to; only filled where there is no remote to go by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<Oid>,
     /// Fields this version does not know.
@@ -318,7 +320,7 @@ pub struct EntryFlags {
     /// Stages of a conflict, when the index has one here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
-    /// The file kept changing while it was read; the content is of one moment, but may be a torn one.
+    /// It was never quiet for long enough; the content may be torn, partly of an older version.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unstable: bool,
     /// Neither committed nor staged.

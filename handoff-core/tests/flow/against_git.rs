@@ -10,14 +10,14 @@ use std::fmt::Debug;
 
 use handoff_core::snapshot::{FileState, Mode, OmissionReason, RepoManifest};
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Durability, ObjectFormat, Outcome, Snapshot, Verdict, apply,
-    capture, preview, undo,
+    ApplyOptions, ApplyReport, Durability, ObjectFormat, Outcome, Snapshot, Verdict, apply, capture, preview,
+    undo,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::support::purity::{self, assert_untouched};
-use crate::support::repo::{Format, Repo, scratch_in_memory};
+use crate::support::repo::{Format, Repo, scratch_in_memory, undisturbed};
 use crate::support::states::{Action, CONTENTS, Item, LINKS, Story, Template, slots};
 use crate::support::{git, oracle};
 
@@ -165,8 +165,7 @@ fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &M
     met.count(&wanted);
 
     let workspace = source.workspace();
-    let taken = assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))
-        .map_err(text)?;
+    let taken = assert_untouched(&[&source.root], || capture(&workspace, &undisturbed())).map_err(text)?;
     let bundle = scratch.path().join("state.handoff");
     assert_untouched(&[&source.root], || taken.save(&bundle)).map_err(text)?;
     let snapshot = Snapshot::open(&bundle).map_err(text)?;
@@ -208,8 +207,7 @@ fn round_trip(template: &Template, clean: &oracle::State, story: &Story, met: &M
             return Err(format!("applied again: {:#?}", decisions(&again)));
         }
         let recaptured =
-            assert_untouched(&[&target.root], || capture(&workspace, &CaptureOptions::default()))
-                .map_err(text)?;
+            assert_untouched(&[&target.root], || capture(&workspace, &undisturbed())).map_err(text)?;
         let (a, b) = (&snapshot.manifest().repos[0].entries, &recaptured.manifest().repos[0].entries);
         if a != b {
             return Err(format!("captured {a:#?}\nbut after the apply {b:#?}"));
@@ -306,8 +304,7 @@ fn finds_what_git_finds(template: &Template, story: &Story) -> Result<(), String
     let scratch = scratch_in_memory();
     let source = template.realise(story, &scratch.path().join("app"));
     let workspace = source.workspace();
-    let snapshot = assert_untouched(&[&source.root], || capture(&workspace, &CaptureOptions::default()))
-        .map_err(text)?;
+    let snapshot = assert_untouched(&[&source.root], || capture(&workspace, &undisturbed())).map_err(text)?;
     let repo = &snapshot.manifest().repos[0];
     let id_length = if repo.object_format == Some(ObjectFormat::Sha256) { 64 } else { 40 };
     let (mut found, wanted) = (as_status(repo, id_length), status_of(&source));

@@ -7,13 +7,13 @@ mod undone;
 use std::fs;
 
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Detail, Digest, DriftKind, FileReport, Note, OnConflict,
-    Outcome, Snapshot, Verdict, apply, capture, preview,
+    ApplyOptions, ApplyReport, Detail, Digest, DriftKind, FileReport, Note, OnConflict, Outcome, Snapshot,
+    Verdict, apply, capture, preview,
 };
 
 use crate::support::oracle;
 use crate::support::purity::{assert_untouched, fingerprint};
-use crate::support::repo::{Format, Repo, scratch};
+use crate::support::repo::{Format, Repo, scratch, undisturbed};
 
 /// A base commit, and two checkouts of it to be changed: the one that is captured and the one that is written.
 pub struct Scene {
@@ -35,7 +35,7 @@ impl Scene {
 
     pub fn snapshot(&self) -> Snapshot {
         let workspace = self.source.workspace();
-        assert_untouched(&[&self.source.root], || capture(&workspace, &CaptureOptions::default())).unwrap()
+        assert_untouched(&[&self.source.root], || capture(&workspace, &undisturbed())).unwrap()
     }
 
     /// Foresees, applies, and checks that the two agree and that the report tells the truth.

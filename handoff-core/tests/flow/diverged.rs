@@ -3,15 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use handoff_core::{
-    ApplyOptions, CaptureOptions, Durability, OnConflict, Outcome, Snapshot, apply, capture, preview, undo,
-};
+use handoff_core::{ApplyOptions, Durability, OnConflict, Outcome, Snapshot, apply, capture, preview, undo};
 use proptest::prelude::*;
 
 use super::against_git::{cases, draw, story};
 use crate::support::oracle::{self, Disk, State};
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch_in_memory};
+use crate::support::repo::{Format, Repo, scratch_in_memory, undisturbed};
 use crate::support::states::{Story, Template, slots};
 
 #[derive(Debug, Clone)]
@@ -107,8 +105,7 @@ fn meet(template: &Template, meeting: &Meeting, tally: &Tally) -> Result<(), Str
     let target = template.realise(&meeting.target, &scratch.path().join("b/app"));
     let (wanted, before) = (oracle::state(&source), oracle::state(&target));
     let snapshot: Snapshot =
-        assert_untouched(&[&source.root], || capture(&source.workspace(), &CaptureOptions::default()))
-            .map_err(text)?;
+        assert_untouched(&[&source.root], || capture(&source.workspace(), &undisturbed())).map_err(text)?;
     let mut options = ApplyOptions::default();
     options.durability = Durability::Process;
     options.on_conflict =

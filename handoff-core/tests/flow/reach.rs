@@ -17,7 +17,7 @@ use crate::support::driver::{Job, Operation};
 use crate::support::git;
 use crate::support::oracle;
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch};
+use crate::support::repo::{Format, Repo, scratch, undisturbed};
 
 /// A repository that ignores logs and two directories, and a clean clone of it.
 pub fn pair(top: &std::path::Path) -> (Repo, Repo) {
@@ -38,7 +38,7 @@ pub fn taken(source: &Repo, options: &CaptureOptions) -> Snapshot {
 /// Options that let every environment file of these tests travel: asking for an ignored file does not say that it
 /// holds no secret.
 pub fn consenting() -> CaptureOptions {
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     for path in [".env", ".env.local", ".env.same", "node_modules/x/.env", "build/.env"] {
         options.allow_secrets.extend([".env", ".env.*"].map(|rule| AllowSecret::new(path, rule)));
     }
@@ -86,7 +86,7 @@ fn without_being_asked_for_nothing_ignored_travels_or_is_listed() {
     let scratch = scratch();
     let (source, _) = pair(scratch.path());
     untidy(&source);
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     assert_eq!((snapshot.entries().count(), snapshot.omissions().count()), (0, 0));
 }
 
@@ -156,10 +156,10 @@ fn failure_15_ignored_but_needed_files_are_asked_for_by_worktreeinclude_or_liste
     assert_eq!(ignored(&snapshot), git_says);
     assert!(git_says.contains(b".env.local".as_slice()));
     // Its name says that it may hold secrets, so that somebody who knows has to allow it.
-    let cautious = taken(&source, &CaptureOptions::default());
+    let cautious = taken(&source, &undisturbed());
     let kept: Vec<_> = cautious.omissions().map(|(_, o)| (o.path.to_string(), o.reason.clone())).collect();
     assert_eq!(kept, [(".env.local".to_owned(), OmissionReason::SecretName)]);
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.worktree_include = false;
     options.list_ignored = true;
     let snapshot = taken(&source, &options);
@@ -187,11 +187,11 @@ fn a_worktreeinclude_that_is_no_file_asks_for_nothing() {
     let scratch = scratch();
     let (source, _) = pair(scratch.path());
     source.write(".env", "A=1\n").write("elsewhere", ".env\n").link(".worktreeinclude", "elsewhere");
-    assert_eq!(ignored(&taken(&source, &CaptureOptions::default())), set(&[]), "a link is not followed");
+    assert_eq!(ignored(&taken(&source, &undisturbed())), set(&[]), "a link is not followed");
     source.remove(".worktreeinclude");
     let pipe = source.at(".worktreeinclude");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     let (_, omission) = snapshot.omissions().next().unwrap();
     assert_eq!(
         (omission.path.to_string().as_str(), &omission.reason),
@@ -207,7 +207,7 @@ fn many_ignored_files_are_summed_up_and_none_is_lost_from_the_count() {
         source.write(format!("src/logs/{number}.log"), "x");
     }
     source.write("target/x", "x");
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.list_ignored = true;
     let snapshot = taken(&source, &options);
     let found: Vec<&Omission> = snapshot.omissions().map(|(_, omission)| omission).collect();
@@ -270,7 +270,7 @@ fn a_repository_in_an_ignored_directory_is_captured_only_when_asked_for() {
     let names = |options: &CaptureOptions| -> Vec<String> {
         taken(&source, options).manifest().repos.iter().map(|repo| repo.name.clone()).collect()
     };
-    assert_eq!(names(&CaptureOptions::default()), ["app"]);
+    assert_eq!(names(&undisturbed()), ["app"]);
     assert_eq!(names(&asking(&["*.c"])), ["app"], "the pattern asks for files of this repository");
     assert_eq!(names(&asking(&["/local/"])), ["app", "app/local/lib"]);
 }

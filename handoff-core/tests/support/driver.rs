@@ -153,7 +153,7 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     match job.operation {
         Operation::Discover => unreachable!("done above"),
         Operation::Capture => {
-            let snapshot = capture(&workspace, &CaptureOptions::default())?;
+            let snapshot = capture(&workspace, &super::repo::undisturbed())?;
             for repo in &snapshot.manifest().repos {
                 for omission in &repo.omissions {
                     answer.omissions.push((omission.path.to_string(), omission.reason.to_string()));

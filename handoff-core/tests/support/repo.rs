@@ -177,3 +177,11 @@ pub fn copy_tree(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Options of a capture beside which nobody writes, so that files written a moment ago need not be waited for. For
+/// tests that capture hundreds of times.
+pub fn undisturbed() -> handoff_core::CaptureOptions {
+    let mut options = handoff_core::CaptureOptions::default();
+    options.quiet = std::time::Duration::ZERO;
+    options
+}

@@ -2,28 +2,28 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt as _;
+use std::time::{Instant, SystemTime};
 
 use super::secret::Secret;
 use super::{Notes, OnDisk, Reader, Stop, file_state, unreadable};
+use crate::capture::pass::not_read;
 use crate::capture::scan::Candidate;
+use crate::capture::settle::{Stamp, Watch};
+use crate::capture::stream::{Ending, ReadError, copy};
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::git::{BlobHasher, NORMALISE_LIMIT, Normalised, lfs_content};
 use crate::path::RelPath;
-use crate::progress::Control;
 use crate::rooted::{Dir, Kind, Refusal};
 use crate::snapshot::{AddError, Eol, FileState, Mode, OmissionReason};
-
-/// Times a file that changes while it is read is read again.
-const RETRIES: usize = 3;
 
 impl Reader<'_> {
     /// A file, which may be open already.
     pub(super) fn file(&mut self, candidate: &Candidate, mut opened: Option<File>) -> Result<OnDisk, Stop> {
-        let mut attempt = 0;
         loop {
             self.secret = Secret::default();
+            // Taken first, so that the file is at least as young as this makes it.
+            let begun = (SystemTime::now(), Instant::now());
             let mut file = match opened.take() {
                 Some(file) => file,
                 None => match self.open(candidate) {
@@ -31,7 +31,7 @@ impl Reader<'_> {
                     Err(found) => return Ok(*found),
                 },
             };
-            let before = match stamp(&file) {
+            let before = match Stamp::of(&file) {
                 Ok(Some(before)) => before,
                 // Replaced by something else since the walk; the long way says by what.
                 Ok(None) => continue,
@@ -47,20 +47,34 @@ impl Reader<'_> {
             } else {
                 self.small(candidate, &mut file, before)
             };
-            let (state, mut notes) = match read {
+            let (state, notes) = match read {
                 Ok(read) => read,
-                Err(ReadError::Fatal(why)) => return Err(why),
-                Err(ReadError::File(why)) => return Ok(unreadable(&why)),
+                Err(why) => return self.not_read(why),
             };
-            // The same size and times after reading as before: nobody wrote while we read, as far as stat can tell.
-            let still = stamp(&file).is_ok_and(|after| after == Some(before)) && state.size == before.size;
-            if still || attempt == RETRIES {
-                notes.unstable = !still;
-                return Ok(OnDisk::State { state, notes });
-            }
-            attempt += 1;
-            self.options.control.check()?;
+            // The same size and times after reading as before: nobody began to write while we read.
+            let still =
+                Stamp::of(&file).is_ok_and(|after| after == Some(before)) && state.size == before.size;
+            self.watch =
+                state.blob.and_then(|digest| Watch::new(before, still, digest, begun, self.options.quiet));
+            return Ok(OnDisk::State { state, notes });
         }
+    }
+
+    /// A file of which not all could be read, or the end of everything.
+    fn not_read(&self, why: ReadError) -> Result<OnDisk, Stop> {
+        match (why, self.until.reached()) {
+            (ReadError::Fatal(why), _) => Err(why),
+            (ReadError::File(_), Some(end)) => {
+                Ok(OnDisk::Omit { reason: not_read(&end), rule: None, size: None })
+            }
+            (ReadError::File(why), None) => Ok(unreadable(&why)),
+        }
+    }
+
+    /// Whether a file that was read before holds the same bytes, and was not written to since.
+    pub fn is_settled(&mut self, candidate: &Candidate, watch: &Watch) -> Result<bool, Stop> {
+        let Ok(mut file) = self.open(candidate) else { return Ok(false) };
+        watch.is_settled(&mut file, &self.options.control, self.until)
     }
 
     /// Opens the file the long way, or says what is there instead.
@@ -100,11 +114,9 @@ impl Reader<'_> {
             let mode = self.mode(candidate, stamp.executable);
             if mode == item.item.mode {
                 let mut hasher = BlobHasher::new(self.repo.format(), stamp.size);
-                let hashed = copy(&mut file, &self.options.control, &mut |bytes| hasher.update(bytes));
-                match hashed {
-                    Ok(_) => {}
-                    Err(ReadError::Fatal(why)) => return Err(why),
-                    Err(ReadError::File(why)) => return Ok(unreadable(&why)),
+                let control = &self.options.control;
+                if let Err(why) = copy(&mut file, control, self.until, &mut |bytes| hasher.update(bytes)) {
+                    return self.not_read(why);
                 }
                 if hasher.finish() == Some(item.item.oid) {
                     let state = file_state(mode, Some(item.item.oid), stamp.size);
@@ -193,7 +205,7 @@ impl Reader<'_> {
         {
             state.blob = Some(self.add(&content).map_err(ReadError::Fatal)?);
         }
-        let notes = Notes { raw: normalised.raw, unstable: false, verbatim: normalised.changed.is_none() };
+        let notes = Notes { raw: normalised.raw, verbatim: normalised.changed.is_none() };
         Ok((state, notes))
     }
 
@@ -213,7 +225,7 @@ impl Reader<'_> {
         if candidate.is_tracked() || candidate.head.is_some() {
             let mut hasher = BlobHasher::new(self.repo.format(), before.size);
             let mut lfs = (raw.as_deref() == Some("filter=lfs")).then(Hasher::new);
-            copy(file, &self.options.control, &mut |bytes| {
+            copy(file, &self.options.control, self.until, &mut |bytes| {
                 hasher.update(bytes);
                 if let Some(lfs) = &mut lfs {
                     lfs.update(bytes);
@@ -228,10 +240,10 @@ impl Reader<'_> {
         }
         let mut state = file_state(mode, oid, before.size);
         if !self.is_as_committed(candidate, &state) {
+            // One byte more than it has, so that a file which grows is seen to.
+            let mut source = Ending { source: file.take(before.size + 1), until: self.until };
             let (spool, control) = (self.spool, &self.options.control);
-            let mut source = file.take(before.size + 1);
-            let added = self.watched(candidate, &mut source, |watched| spool.add_reader(watched, control));
-            match added {
+            match self.watched(candidate, &mut source, |source| spool.add_reader(source, control)) {
                 Some(Ok((blob, size))) => {
                     state.blob = Some(blob);
                     state.size = size;
@@ -243,48 +255,6 @@ impl Reader<'_> {
                 None => {}
             }
         }
-        Ok((state, Notes { raw, unstable: false, verbatim: oid.is_some() }))
-    }
-}
-
-/// Why a file could not be read: its own trouble, or the end of the whole capture.
-enum ReadError {
-    File(io::Error),
-    Fatal(Stop),
-}
-
-/// What changes when a file is written to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::capture) struct Stamp {
-    pub(in crate::capture) size: u64,
-    mtime: (i64, i64),
-    ctime: (i64, i64),
-    inode: u64,
-    pub(in crate::capture) executable: bool,
-}
-
-/// `None` for what is no regular file.
-pub(in crate::capture) fn stamp(file: &File) -> io::Result<Option<Stamp>> {
-    let meta = file.metadata()?;
-    Ok(meta.is_file().then(|| Stamp {
-        size: meta.size(),
-        mtime: (meta.mtime(), meta.mtime_nsec()),
-        ctime: (meta.ctime(), meta.ctime_nsec()),
-        inode: meta.ino(),
-        executable: meta.mode() & 0o100 != 0,
-    }))
-}
-
-/// Reads all of `file` through `each`, checking for cancellation.
-fn copy(file: &mut File, control: &Control, each: &mut dyn FnMut(&[u8])) -> Result<(), ReadError> {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        control.check().map_err(|why| ReadError::Fatal(why.into()))?;
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => each(buffer.get(..count).unwrap_or_default()),
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(ReadError::File(why)),
-        }
+        Ok((state, Notes { raw, verbatim: oid.is_some() }))
     }
 }

@@ -2,36 +2,28 @@
 //! be unchanged yields nothing.
 
 mod file;
+mod outcome;
 mod secret;
 
-use std::collections::BTreeSet;
 use std::io;
 
-pub(super) use self::file::{Stamp, stamp};
+pub(super) use self::outcome::{Outcome, Read, Stop};
 use self::secret::Secret;
-
 use super::CaptureOptions;
+use super::pass::{Source, not_read};
 use super::scan::{Candidate, Disk};
 use super::secrets::Secrets;
+use super::settle::Watch;
 use crate::digest::Digest;
-use crate::error::Error;
 use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
 use crate::id::Oid;
 use crate::path::auto_run;
+use crate::progress::Until;
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
 use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage};
 
 /// Bytes below which a committed version is read without looking at its size first.
 const SMALL: u32 = 1 << 20;
-
-/// The repository that candidates are read from.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub repo: &'a Repo,
-    pub name: &'a str,
-    pub index: &'a Index,
-    pub root: &'a Root,
-}
 
 /// What one thread needs to read candidates of one repository.
 pub(super) struct Reader<'a> {
@@ -42,8 +34,7 @@ pub(super) struct Reader<'a> {
     spool: &'a Spool,
     options: &'a CaptureOptions,
     secrets: &'a Secrets<'a>,
-    /// What was found in the candidate at hand.
-    secret: Secret,
+    until: &'a Until,
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
@@ -51,26 +42,11 @@ pub(super) struct Reader<'a> {
     /// Bytes of content that may still be added.
     left: u64,
     /// Bytes of content added so far, all layers together.
-    pub added: u64,
-}
-
-/// Why reading stops: the trouble of this repository, or of the capture as a whole.
-pub(super) enum Stop {
-    Repository(Error),
-    Capture(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(why: Error) -> Self {
-        if matches!(why, Error::Cancelled) { Self::Capture(why) } else { Self::Repository(why) }
-    }
-}
-
-/// What became of a candidate.
-pub(super) enum Outcome {
-    Unchanged,
-    Entry(Box<Entry>),
-    Omission(Omission),
+    added: u64,
+    /// Set by reading a file that was not quiet.
+    watch: Option<Watch>,
+    /// What was found in the candidate at hand.
+    secret: Secret,
 }
 
 /// The work-tree layer of a candidate, read.
@@ -83,20 +59,20 @@ enum OnDisk {
 #[derive(Default)]
 struct Notes {
     raw: Option<String>,
-    unstable: bool,
     /// The content is in the spool and equals the stored form byte for byte.
     verbatim: bool,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(
-        source: Source<'a>,
+        source: &Source<'a>,
         spool: &'a Spool,
         options: &'a CaptureOptions,
         secrets: &'a Secrets<'a>,
+        until: &'a Until,
         left: u64,
     ) -> Self {
-        let Source { repo, name: repo_name, index, root } = source;
+        let &Source { repo, name: repo_name, index, root } = source;
         Self {
             repo,
             repo_name,
@@ -105,39 +81,41 @@ impl<'a> Reader<'a> {
             spool,
             options,
             secrets,
-            secret: Secret::default(),
+            until,
             blobs: repo.blobs(),
             normaliser: None,
             last_parent: None,
             left,
             added: 0,
+            watch: None,
+            secret: Secret::default(),
         }
+    }
+
+    /// Lets `bytes` be added once more, whose content will not be kept.
+    pub fn give_back(&mut self, bytes: u64) {
+        self.left = self.left.saturating_add(bytes);
     }
 
     /// Reads `candidate`, whose name the caller has `allowed` in spite of these rules. Content that no longer fits is
     /// left out, and so is all of a candidate that has a secret in any layer that is not committed.
-    pub fn read(&mut self, candidate: &Candidate, allowed: Vec<String>) -> Result<Outcome, Stop> {
-        let (left, added) = (self.left, self.added);
+    pub fn read(&mut self, candidate: &Candidate, allowed: Vec<String>) -> Result<Read, Stop> {
+        let before = self.added;
+        self.watch = None;
         self.secret = Secret::default();
-        let outcome = self.layers(candidate)?;
-        let Secret { found, allowed: contents } = std::mem::take(&mut self.secret);
-        if let Some((rule, line)) = found {
-            // What was stored of it is not named by the manifest, and does not count.
-            (self.left, self.added) = (left, added);
-            return Ok(Outcome::Omission(Self::secret_omission(candidate, rule, line)));
-        }
-        Ok(match outcome {
-            Outcome::Entry(mut entry) => {
-                let all: BTreeSet<_> = contents.into_iter().chain(allowed).collect();
-                entry.flags.allowed_secrets = all.into_iter().collect();
-                Outcome::Entry(entry)
-            }
-            other => other,
-        })
+        let on_disk = self.on_disk(candidate)?;
+        let gone = matches!(on_disk, OnDisk::Absent) && candidate.was_there();
+        let outcome = self.outcome(candidate, on_disk)?;
+        let outcome = self.without_secrets(candidate, allowed, before, outcome);
+        // What is as committed is whole.
+        let watch = self.watch.take().filter(|_| matches!(outcome, Outcome::Entry(_)));
+        let ended = matches!(&outcome, Outcome::Omission(Omission { reason, .. })
+            if matches!(reason, OmissionReason::Deadline | OmissionReason::Cancelled));
+        let cut = self.until.reached().filter(|_| ended);
+        Ok(Read { outcome, bytes: self.added - before, watch, gone, cut })
     }
 
-    fn layers(&mut self, candidate: &Candidate) -> Result<Outcome, Stop> {
-        let on_disk = self.on_disk(candidate)?;
+    fn outcome(&mut self, candidate: &Candidate, on_disk: OnDisk) -> Result<Outcome, Stop> {
         let (worktree, notes) = match on_disk {
             OnDisk::Absent if matches!(candidate.disk, Disk::EmptyDir) => {
                 let entry = self.entry(candidate, None, Notes::default())?;
@@ -222,7 +200,6 @@ impl<'a> Reader<'a> {
             raw: notes.raw,
             skip_worktree: item.is_some_and(|item| item.skip_worktree),
             stages,
-            unstable: notes.unstable,
             untracked: !candidate.is_tracked() && candidate.head.is_none(),
             ..EntryFlags::default()
         };
@@ -264,6 +241,7 @@ impl<'a> Reader<'a> {
             Disk::Absent | Disk::Dir | Disk::EmptyDir => Ok(OnDisk::Absent),
             Disk::Special => omit(OmissionReason::SpecialFile),
             Disk::Unreadable(why) => Ok(unreadable(why)),
+            Disk::Unread => omit(self.until.reached().as_ref().map_or(OmissionReason::Deadline, not_read)),
             Disk::Uninitialised => omit(OmissionReason::SubmoduleUninitialised),
             Disk::Submodule { present } => Ok(self.submodule(candidate, *present)),
             Disk::File(_) if let Some(file) = self.root.open_found(candidate.path.as_bytes()) => {

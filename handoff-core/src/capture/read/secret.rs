@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
 
-use super::Reader;
+use super::{Outcome, Reader};
 use crate::capture::scan::Candidate;
 use crate::capture::secrets::Looked;
 use crate::snapshot::{Mode, Omission, OmissionReason};
@@ -61,11 +61,32 @@ impl Reader<'_> {
         false
     }
 
-    /// The omission of a candidate with a secret.
-    pub(super) fn secret_omission(candidate: &Candidate, rule: String, line: u64) -> Omission {
-        let size = Some(candidate.bytes()).filter(|bytes| *bytes > 0);
-        let omission = super::omission(candidate, OmissionReason::SecretContent, Some(rule), size);
-        Omission { line: Some(line), ..omission }
+    /// The outcome, or the omission of a candidate in which a secret was found; `before` is what had been added until
+    /// then.
+    pub(super) fn without_secrets(
+        &mut self,
+        candidate: &Candidate,
+        allowed: Vec<String>,
+        before: u64,
+        outcome: Outcome,
+    ) -> Outcome {
+        let Secret { found, allowed: contents } = std::mem::take(&mut self.secret);
+        match (found, outcome) {
+            (Some((rule, line)), _) => {
+                // What was stored of it is not named by the manifest, and does not count.
+                self.give_back(self.added - before);
+                self.added = before;
+                let size = Some(candidate.bytes()).filter(|bytes| *bytes > 0);
+                let omission = super::omission(candidate, OmissionReason::SecretContent, Some(rule), size);
+                Outcome::Omission(Omission { line: Some(line), ..omission })
+            }
+            (None, Outcome::Entry(mut entry)) => {
+                let all: BTreeSet<_> = contents.into_iter().chain(allowed).collect();
+                entry.flags.allowed_secrets = all.into_iter().collect();
+                Outcome::Entry(entry)
+            }
+            (None, other) => other,
+        }
     }
 }
 

@@ -74,3 +74,17 @@ impl Listing {
         Some(Listed { name, kind: item.kind })
     }
 }
+
+/// Whether names in the directory changed at or after `since`, in seconds and nanoseconds.
+pub(super) fn changed_since(dir: &OwnedFd, since: (i64, i64)) -> bool {
+    rustix::fs::fstat(dir).is_ok_and(|stat| (stat.st_mtime, stat.st_mtime_nsec as i64) >= since)
+}
+
+/// Whether reading it may never end.
+pub(super) fn is_special(kind: FileType) -> bool {
+    !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)
+}
+
+pub(super) fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
+    name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
+}

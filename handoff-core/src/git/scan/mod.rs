@@ -15,23 +15,25 @@ use std::ffi::CString;
 use std::io;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::Duration;
 
 use rustix::fs::{Mode as OpenMode, OFlags};
 
 use self::queue::{Job, Queue};
 use self::worker::{Shared, Worker};
-use super::{Include, Index, Repo};
+use super::{Include, Index, Repo, config};
 use crate::error::Error;
 use crate::path::RelPath;
-use crate::progress::{Control, Phase};
+use crate::progress::{Control, Phase, Until};
+use crate::snapshot::PartialReason;
 
 /// What to look for.
 pub(crate) struct ScanOptions<'a> {
     pub control: &'a Control,
     /// When to stop with what is there.
-    pub deadline: Option<Instant>,
+    pub until: &'a Until,
     /// Ignored files that are looked for, too.
     pub include: Option<&'a Include>,
     /// Whether ignored files and directories that are not looked for are at least named.
@@ -41,9 +43,15 @@ pub(crate) struct ScanOptions<'a> {
 /// Everything found, in order of path.
 pub(crate) struct Scanned {
     pub paths: Vec<ScannedPath>,
-    /// The deadline passed; `paths` is not everything.
-    pub cut: bool,
+    /// Why the walk ended early; what it did not come to is in `paths` as [`Found::Unread`].
+    pub cut: Option<PartialReason>,
+    /// A directory changed about when it was listed, so that a name which moved meanwhile may have been missed.
+    pub stirred: bool,
 }
+
+/// How far a time stamp may be behind the clock: kernels stamp with the time of their last tick, which is 10 ms ago
+/// at most.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// A path that may be changed.
 #[derive(Debug)]
@@ -81,6 +89,8 @@ pub(crate) enum Found {
     NestedRepo,
     /// A directory or file that could not be looked at.
     Unreadable(io::Error),
+    /// A directory that the walk did not come to.
+    Unread,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,15 +117,27 @@ impl Repo {
             blind: false,
             ignored: false,
         });
-        let racy = self.local().stat_options().map_err(|why| self.failed("reading core.checkStat", why))?;
+        let racy = self
+            .local()
+            .stat_options()
+            .map_err(|why| self.failed("reading core.checkStat", config::without_values(&why)))?;
         // Named otherwise than `.git`, they are directories like any other (`git init --separate-git-dir`).
         let own = [self.git_dir(), self.common_dir()].map(|dir| {
             dir.strip_prefix(self.root())
                 .map(|below| below.as_os_str().as_bytes().to_vec())
                 .unwrap_or_default()
         });
-        let shared =
-            Shared { repo: self, index, options, queue: &queue, root: Arc::new(root), stat: racy, own };
+        let shared = Shared {
+            repo: self,
+            index,
+            options,
+            queue: &queue,
+            root: Arc::new(root),
+            stat: racy,
+            own,
+            since: stamp_now(),
+            stirred: AtomicBool::new(false),
+        };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
         let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
@@ -136,6 +158,12 @@ impl Repo {
         for outcome in outcomes {
             paths.append(&mut outcome?);
         }
+        let stirred = shared.stirred.load(Ordering::Relaxed);
+        let (cut, left) = queue.into_left();
+        paths.extend(left.into_iter().map(|job| {
+            let path = if job.prefix.is_empty() { b"./".to_vec() } else { job.prefix };
+            ScannedPath { path: RelPath::new(path), index: None, found: Found::Unread, ignored: job.ignored }
+        }));
         paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         // A tracked file that became an empty directory was found twice: as no file any more, and as what it is.
         paths.dedup_by(|later, first| {
@@ -147,6 +175,23 @@ impl Repo {
             }
             same
         });
-        Ok(Scanned { paths, cut: queue.is_cut() })
+        // Both ways of being reached stay reached.
+        Ok(Scanned { paths, cut: options.until.reached().filter(|_| cut), stirred })
+    }
+}
+
+/// The time that a file would be stamped with now, or one shortly before, in seconds and nanoseconds.
+fn stamp_now() -> (i64, i64) {
+    #[cfg(target_os = "linux")]
+    {
+        // The clock of the last tick, which is the one that files are stamped with.
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        (now.tv_sec, now.tv_nsec)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.unwrap_or_default().saturating_sub(TICK);
+        (now.as_secs() as i64, i64::from(now.subsec_nanos()))
     }
 }

@@ -79,7 +79,9 @@ impl Queue {
         self.more.notify_all();
     }
 
-    pub fn is_cut(&self) -> bool {
-        self.lock().cut
+    /// Whether the walk was cut short, and the jobs that nobody took.
+    pub fn into_left(self) -> (bool, Vec<Job>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.cut, state.jobs)
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use gix::index::entry::Flags;
 use rustix::fs::{AtFlags, FileType};
 
-use super::listing::Listed;
+use super::listing::{Listed, is_special};
 use super::queue::Job;
-use super::worker::{Worker, is_special};
+use super::worker::Worker;
 use super::{Found, FoundStat};
 
 impl Worker<'_> {
@@ -29,7 +29,7 @@ impl Worker<'_> {
                 self.enter_untracked(next, children);
             }
             Ok(kind) => self.new_file(job, dir, item, kind),
-            Err(rustix::io::Errno::NOENT) => {}
+            Err(rustix::io::Errno::NOENT) => self.stir(),
             Err(why) => self.push(None, Found::Unreadable(why.into())),
         }
     }
@@ -104,7 +104,7 @@ impl Worker<'_> {
                     _ => self.push_new(Found::Special, ignored),
                 }
             }
-            Err(rustix::io::Errno::NOENT) => {}
+            Err(rustix::io::Errno::NOENT) => self.stir(),
             Err(why) => self.push(None, Found::Unreadable(why.into())),
         }
     }

@@ -3,15 +3,15 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use gix::bstr::ByteSlice as _;
 use gix::index::entry::Flags;
 use gix::index::entry::stat::Options as StatOptions;
 use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags};
 
-use super::listing::{LIST_BUFFER, Listed, Listing};
+use super::listing::{LIST_BUFFER, Listed, Listing, changed_since, is_git_name, is_special};
 use super::proof::is_unchanged;
 use super::queue::{Job, Queue};
 use super::{Found, FoundStat, ScanOptions, ScannedPath};
@@ -31,6 +31,10 @@ pub(super) struct Shared<'a> {
     pub stat: StatOptions,
     /// Git's own directories where they are below the root; else empty.
     pub own: [Vec<u8>; 2],
+    /// When the walk began, in seconds and nanoseconds of the clock that files are stamped with.
+    pub since: (i64, i64),
+    /// A directory changed after that.
+    pub stirred: AtomicBool,
 }
 
 pub(super) struct Worker<'a> {
@@ -75,11 +79,16 @@ impl<'a> Worker<'a> {
                 self.shared.queue.stop(false);
                 return Err(cancelled);
             }
-            if self.shared.options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if self.shared.options.until.reached().is_some() {
                 self.shared.queue.stop(true);
             }
         }
         Ok(self.out)
+    }
+
+    /// Notes that names came or went, so that one may have been missed.
+    pub(super) fn stir(&self) {
+        self.shared.stirred.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn push(&mut self, index: Option<usize>, found: Found) {
@@ -112,6 +121,7 @@ impl<'a> Worker<'a> {
             Ok(dir) => dir,
             // It went away between being listed and being opened: so did all that is tracked in it.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+                self.stir();
                 self.all_absent(job.range.clone());
                 return 0;
             }
@@ -123,6 +133,10 @@ impl<'a> Worker<'a> {
                 return 0;
             }
         };
+        // After listing: a name that came or went before or meanwhile has left its time here.
+        if changed_since(&dir, self.shared.since) {
+            self.stir();
+        }
         let count = listing.len() as u64;
         self.merge(job, &dir, &listing, children);
         self.listing = listing;
@@ -265,7 +279,10 @@ impl<'a> Worker<'a> {
         let Some(entry) = self.shared.index.state().entries().get(at) else { return };
         let stat = match rustix::fs::statat(&**dir, item.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(rustix::io::Errno::NOENT) => return self.absent_entry(at),
+            Err(rustix::io::Errno::NOENT) => {
+                self.stir();
+                return self.absent_entry(at);
+            }
             Err(why) => return self.push(Some(at), Found::Unreadable(why.into())),
         };
         let found = FoundStat { size: stat.st_size as u64 };
@@ -327,13 +344,4 @@ impl<'a> Worker<'a> {
         let (parent, name) = (Some(Arc::clone(dir)), item.name.to_owned());
         Job { prefix, range, parent, name, blind: self.blind, ignored: job.ignored }
     }
-}
-
-/// Whether reading it may never end.
-pub(super) fn is_special(kind: FileType) -> bool {
-    !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory)
-}
-
-fn is_git_name(name: &[u8], ignore_case: bool) -> bool {
-    name == b".git" || (ignore_case && name.eq_ignore_ascii_case(b".git"))
 }

@@ -65,6 +65,8 @@ names! {
         OperationState = "operation_state",
         /// The deadline passed first.
         Deadline = "deadline",
+        /// The capture was cancelled first.
+        Cancelled = "cancelled",
         /// It vanished between being found and being read.
         Vanished = "vanished",
     }

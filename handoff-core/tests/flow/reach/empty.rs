@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Detail, OnConflict, Outcome, PlannedChange, Snapshot, Verdict,
-    apply, capture, plan, preview, undo,
+    ApplyOptions, ApplyReport, Detail, OnConflict, Outcome, PlannedChange, Snapshot, Verdict, apply, capture,
+    plan, preview, undo,
 };
 
 use super::{pair, taken};
 use crate::support::oracle;
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Repo, scratch};
+use crate::support::repo::{Repo, scratch, undisturbed};
 
 /// The carried directories.
 fn carried(snapshot: &Snapshot) -> Vec<String> {
@@ -44,10 +44,10 @@ fn empty_directories_travel_and_are_taken_back() {
         fs::create_dir_all(source.at(path)).unwrap();
     }
     source.write("only-ignored/x.log", "x").write("not-empty/file", "x");
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     // `target` is ignored, and a directory that holds something ignored is not empty.
     assert_eq!(carried(&snapshot), ["not-empty/inner", "src/a/b/c", "void"]);
-    let planned = plan(&source.workspace(), &CaptureOptions::default()).unwrap();
+    let planned = plan(&source.workspace(), &undisturbed()).unwrap();
     let dirs = planned.repos[0].files.iter().filter(|file| file.change == PlannedChange::EmptyDirectory);
     assert_eq!(dirs.count(), 3);
     fs::create_dir(target.at("void")).unwrap();
@@ -55,7 +55,7 @@ fn empty_directories_travel_and_are_taken_back() {
     assert_eq!(report.verdict, Verdict::Complete, "{report}");
     assert!(is_empty(&target.at("void")) && is_empty(&target.at("src/a/b/c")));
     assert_eq!(report.count(&Outcome::Unchanged), 1, "void was there");
-    let again = taken(&target, &CaptureOptions::default());
+    let again = taken(&target, &undisturbed());
     assert_eq!(again.manifest().repos[0].entries, snapshot.manifest().repos[0].entries);
     undo(&target.workspace(), &report.apply_id.unwrap(), &Default::default()).unwrap();
     assert!(is_empty(&target.at("void")) && !target.exists("src/a") && !target.exists("not-empty"));
@@ -70,7 +70,7 @@ fn a_directory_emptied_of_tracked_files_stays_a_directory() {
     let target = source.clone_to(scratch.path().join("c/app"));
     source.remove("tools/one").remove("tools/two").remove("gone/three");
     fs::remove_dir(source.at("gone")).unwrap();
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     assert_eq!(carried(&snapshot), ["tools"]);
     let report = apply_to(&target, &snapshot);
     assert!(is_empty(&target.at("tools")) && !target.exists("gone"), "{report}");
@@ -86,7 +86,7 @@ fn a_directory_takes_the_place_of_a_tracked_file() {
     let (source, target) = pair(scratch.path());
     source.remove("src/main.rs");
     fs::create_dir(source.at("src/main.rs")).unwrap();
-    let snapshot = taken(&source, &CaptureOptions::default());
+    let snapshot = taken(&source, &undisturbed());
     assert_eq!(carried(&snapshot), ["src/main.rs"]);
     let report = apply_to(&target, &snapshot);
     assert!(is_empty(&target.at("src/main.rs")), "{report}");
@@ -113,11 +113,11 @@ fn a_file_in_the_place_of_a_directory_is_a_conflict() {
     let (source, target) = pair(scratch.path());
     fs::create_dir(source.at("void")).unwrap();
     target.write("void", "a file\n");
-    let report = apply_to(&target, &taken(&source, &CaptureOptions::default()));
+    let report = apply_to(&target, &taken(&source, &undisturbed()));
     assert_eq!(report.repos[0].files[0].detail, Some(Detail::ExistsHere));
     assert_eq!(target.read("void"), b"a file\n");
     target.remove("void").write("void/inner", "x");
-    let report = apply_to(&target, &taken(&source, &CaptureOptions::default()));
+    let report = apply_to(&target, &taken(&source, &undisturbed()));
     assert_eq!(report.repos[0].files[0].outcome, Outcome::Unchanged, "a directory is there");
 }
 
@@ -126,7 +126,7 @@ fn what_was_put_into_a_directory_since_is_not_undone() {
     let scratch = scratch();
     let (source, target) = pair(scratch.path());
     fs::create_dir(source.at("void")).unwrap();
-    let report = apply_to(&target, &taken(&source, &CaptureOptions::default()));
+    let report = apply_to(&target, &taken(&source, &undisturbed()));
     target.write("void/since", "x");
     let undone = undo(&target.workspace(), &report.apply_id.unwrap(), &Default::default()).unwrap();
     assert_eq!(undone.count(&Outcome::Conflict), 1);
@@ -141,7 +141,7 @@ fn empty_directories_stay_behind_when_told_to() {
     fs::create_dir(source.at("kept")).unwrap();
     source.remove("src/main.rs");
     fs::create_dir(source.at("src/main.rs")).unwrap();
-    let mut options = CaptureOptions::default();
+    let mut options = undisturbed();
     options.exclude = vec!["void/".into()];
     let snapshot = taken(&source, &options);
     assert_eq!(carried(&snapshot), ["kept", "src/main.rs"]);
@@ -161,5 +161,5 @@ fn directories_that_a_sparse_checkout_leaves_are_none_of_ours() {
     source.git(&["sparse-checkout", "set", "--no-cone", "/src/"]);
     fs::create_dir_all(source.at("left")).unwrap();
     assert!(!source.exists("left/out"));
-    assert!(carried(&taken(&source, &CaptureOptions::default())).is_empty());
+    assert!(carried(&taken(&source, &undisturbed())).is_empty());
 }
