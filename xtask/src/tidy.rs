@@ -15,6 +15,7 @@ const LONGEST: usize = 400;
 const HOMES: &[(&str, &[&str])] = &[
     ("gix", &["git/", "git.rs"]),
     ("sha2", &["digest.rs"]),
+    ("encoding_rs", &["git/"]),
     ("zstd", &["snapshot/"]),
     ("aho_corasick", &["secrets/"]),
     ("imara_diff", &["text/", "text.rs"]),

@@ -9,7 +9,7 @@ use crate::path::RelPath;
 use crate::report::{
     Drift, DriftKind, FileReport, Finding, FindingKind, LooseReport, Outcome, RepoReport, StagingReport,
 };
-use crate::snapshot::{Omission, OmissionReason, RepoManifest, Snapshot};
+use crate::snapshot::{Omission, OmissionReason, Operation, RepoManifest, Snapshot};
 
 fn unknown_drift(repo: &RepoManifest, kind: DriftKind, remedy: String) -> Drift {
     Drift { ahead: None, behind: None, kind, remedy, source: repo.head.commit, target: None }
@@ -85,6 +85,20 @@ fn trouble(why: &Error) -> sides::Trouble {
     sides::Trouble { reason: why.kind().as_str().into(), message: Some(message) }
 }
 
+/// Says which operation is not carried, and with which commits to begin it again.
+fn in_the_middle_of(operation: &Operation) -> String {
+    let kind = operation.kind.as_str().replace('_', "-");
+    let article = if kind.starts_with('a') { "an" } else { "a" };
+    let mut message = format!(
+        "the source was in the middle of {article} {kind}; files and index are carried, the operation itself is not"
+    );
+    if !operation.heads.is_empty() {
+        let heads: Vec<String> = operation.heads.iter().take(4).map(ToString::to_string).collect();
+        message.push_str(&format!(" (of {})", heads.join(", ")));
+    }
+    message
+}
+
 /// What a reader should know about the source.
 pub(super) fn about_source(repo: &RepoManifest) -> Vec<Finding> {
     let mut out = Vec::new();
@@ -103,12 +117,13 @@ pub(super) fn about_source(repo: &RepoManifest) -> Vec<Finding> {
         });
     }
     if let Some(operation) = &repo.operation {
+        out.push(Finding { kind: FindingKind::Operation, message: in_the_middle_of(operation) });
+    }
+    if repo.stashes > 0 {
+        let count = if repo.stashes == 1 { "1 stash".into() } else { format!("{} stashes", repo.stashes) };
         out.push(Finding {
-            kind: FindingKind::Operation,
-            message: format!(
-                "the source was in the middle of a {}; that state is not carried",
-                operation.kind
-            ),
+            kind: FindingKind::Stashes,
+            message: format!("the source has {count}, not carried; `git stash show -p` prints one there"),
         });
     }
     out

@@ -50,6 +50,11 @@ pub(super) fn three_way(
         },
         None => carried,
     };
+    // Bytes that are not in the form their attributes promise cannot be brought back into it.
+    let broken = |raw: &Option<String>| raw.as_deref().is_some_and(|raw| !raw.starts_with("filter"));
+    if broken(&normal.raw) {
+        return Ok(Outcome::NotText);
+    }
     if [&base, ours, &theirs].into_iter().any(text::is_binary) {
         return Ok(Outcome::NotText);
     }
@@ -82,9 +87,21 @@ impl Endings<'_> {
         }
         // Where the file is what git would check out, git's own conversion (which may be more than line
         // endings) is the way back. Else somebody chose other endings, and the file's majority counts.
-        if reader.check_out(path, self.ours.to_vec())? == self.raw {
-            return reader.check_out(path, text);
+        if reader.check_out(path, self.ours.to_vec(), self.raw)?.as_deref() == Some(self.raw)
+            && let Some(text) = reader.check_out(path, text.clone(), self.raw)?
+        {
+            return Ok(text);
         }
-        Ok(if is_mostly_crlf(self.raw) { to_crlf(&text) } else { text })
+        let Some(encoding) = reader.encoding(path)? else {
+            return Ok(if is_mostly_crlf(self.raw) { to_crlf(&text) } else { text });
+        };
+        let here = encoding.decode(self.raw);
+        let text = if here.is_some_and(|here| is_mostly_crlf(&here)) { to_crlf(&text) } else { text };
+        encoding
+            .encode(&text, self.raw)
+            .ok_or_else(|| Trouble { reason: "encoding".into(), message: Some(UNENCODED.into()) })
     }
 }
+
+/// Why a merged text cannot be written.
+const UNENCODED: &str = "the merged text does not fit the encoding that its attributes name";

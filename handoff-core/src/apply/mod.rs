@@ -9,6 +9,7 @@ mod account;
 mod entry;
 mod fail;
 mod incoming;
+mod inside;
 mod journal;
 mod loose;
 mod merge;
@@ -26,7 +27,7 @@ mod undo;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use loose::Loose;
 use session::Session;
@@ -162,7 +163,7 @@ pub fn preview(
 /// that was edited since is kept and reported as a conflict, with the place of its old version; the same call
 /// can be repeated then. After a complete undo, the apply is forgotten.
 ///
-/// What is put back is what `workspace` names: a checkout that it leaves out keeps what was applied there, and so do
+/// What is put back is what `workspace` names, with the submodules and repositories inside: a checkout that it leaves out keeps what was applied there, and so do
 /// loose files unless it has their directory ([`Workspace::with_loose_root`]). They can be undone later by the same id.
 ///
 /// # Errors
@@ -183,7 +184,8 @@ pub fn preview(
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
     let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
-    let undone = undo::undo(roots, workspace.loose_root(), id, control)?;
+    let roots = inside::with_nested(roots, control)?;
+    let undone = undo::undo(roots.iter().map(PathBuf::as_path), workspace.loose_root(), id, control)?;
     let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
     Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, undone.loose, snapshot, true))
 }

@@ -176,6 +176,7 @@ pub(super) fn rows(
             .collect(),
         earlier: earlier(session)?,
         renames: Renames::new(session.manifest),
+        followed: HashMap::new(),
     };
     // Deletions first: what they vacate, other entries may move into.
     let (gone, rest): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(|at| {
@@ -188,6 +189,9 @@ pub(super) fn rows(
         let row = worker.one(&context, at, entry)?;
         if matches!(&row.report.detail, Some(Detail::Deleted)) {
             context.vacated.insert(entry.path.clone());
+            if let Some(to) = &row.report.at {
+                context.followed.insert(to.clone(), entry.path.clone());
+            }
         }
         rows.push(row);
     }

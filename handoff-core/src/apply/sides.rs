@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use super::state::{Content, HELD, Here};
 use crate::error::Error;
-use crate::git::{Blobs, Index, Normalised, Normaliser, Repo, lfs_content};
+use crate::git::{Blobs, Encoding, Index, Normalised, Normaliser, Repo, lfs_content};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::rooted::{Kind, errno_name};
-use crate::snapshot::{Eol, FileState, Mode, Snapshot};
+use crate::snapshot::{Eol, FileState, Mode, RepoManifest, Snapshot};
 
 /// Trouble with one entry: the stable reason and more words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,7 @@ impl Trouble {
 /// Reads and compares contents, on one thread.
 pub(super) struct Reader<'a> {
     pub snapshot: &'a Snapshot,
+    manifest: &'a RepoManifest,
     pub repo: &'a Repo,
     pub index: &'a Index,
     /// Whether snapshot and target name objects the same way, so that their ids can be compared.
@@ -56,8 +57,33 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, repo: &'a Repo, index: &'a Index, same_format: bool) -> Self {
-        Self { snapshot, repo, index, same_format, blobs: repo.blobs(), normaliser: None }
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        manifest: &'a RepoManifest,
+        repo: &'a Repo,
+        index: &'a Index,
+    ) -> Self {
+        let same_format = manifest.object_format.is_none_or(|format| format == repo.format());
+        Self { snapshot, manifest, repo, index, same_format, blobs: repo.blobs(), normaliser: None }
+    }
+
+    /// Whether the snapshot changes attributes that hold for `path`: then those of the target are not the ones that
+    /// its bytes were written under.
+    fn new_attributes(&self, path: &RelPath) -> bool {
+        let entries = &self.manifest.entries;
+        let bytes = path.as_bytes();
+        let slashes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
+        std::iter::once(0).chain(slashes).any(|end| {
+            let file = RelPath::new([bytes.get(..end).unwrap_or_default(), b".gitattributes"].concat());
+            entries
+                .binary_search_by(|entry| entry.path.cmp(&file))
+                .ok()
+                .and_then(|at| entries.get(at))
+                .is_some_and(|entry| {
+                    let oid = |state: &Option<FileState>| state.as_ref().map(|state| state.oid);
+                    oid(&entry.head) != oid(&entry.worktree)
+                })
+        })
     }
 
     /// Reading the attributes costs more than most entries, and most need none.
@@ -71,13 +97,36 @@ impl<'a> Reader<'a> {
     /// Work-tree bytes as the target's git would store them.
     pub(super) fn normalise(&mut self, path: &RelPath, bytes: &[u8]) -> Result<Normalised, Trouble> {
         let index = self.index;
-        self.normaliser()?.normalise(index, path, bytes).map_err(Trouble::repo)
+        Ok(match self.normaliser()?.normalise(index, path, bytes) {
+            Ok(normal) => normal,
+            // What is not in the form that its attributes promise is stored by nobody, so it counts as it is.
+            Err(why) => Normalised {
+                changed: None,
+                oid: self.repo.blob_oid(bytes),
+                converts: false,
+                raw: Some(why.reason().into()),
+            },
+        })
     }
 
-    /// Stored bytes as the target's git would check them out.
-    pub(super) fn check_out(&mut self, path: &RelPath, stored: Vec<u8>) -> Result<Vec<u8>, Trouble> {
-        let converted = self.normaliser()?.check_out(path, &stored).map_err(Trouble::repo)?;
-        Ok(converted.unwrap_or(stored))
+    /// Stored bytes as the target's git would check them out, in the byte order of `like` where there is a choice;
+    /// `None` where git could not.
+    pub(super) fn check_out(
+        &mut self,
+        path: &RelPath,
+        stored: Vec<u8>,
+        like: &[u8],
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        Ok(match self.normaliser()?.check_out_like(path, &stored, like) {
+            Ok(Some(converted)) => Some(converted),
+            Ok(None) => Some(stored),
+            Err(_) => None,
+        })
+    }
+
+    /// The encoding of `path` on disk, where it is not that of git.
+    pub(super) fn encoding(&mut self, path: &RelPath) -> Result<Option<Encoding>, Trouble> {
+        Ok(self.normaliser()?.encoding(path).unwrap_or(None))
     }
 
     /// Whether what is here has the content of `layer`.
@@ -165,10 +214,14 @@ impl<'a> Reader<'a> {
         layer: &FileState,
         bytes: &[u8],
     ) -> Result<Option<Vec<u8>>, Trouble> {
-        if layer.eol.is_none() || layer.mode == Mode::Symlink {
+        if layer.mode == Mode::Symlink {
             return Ok(None);
         }
         let Some(oid) = layer.oid.filter(|_| self.same_format) else { return Ok(None) };
+        if layer.eol.is_none() {
+            // The source's git converts nothing, so the bytes are what it stores, if the id says so too.
+            return Ok((self.repo.blob_oid(bytes) == Some(oid)).then(|| bytes.to_vec()));
+        }
         let normal = self.normalise(path, bytes)?;
         if normal.oid == Some(oid) {
             return Ok(Some(normal.changed.unwrap_or_else(|| bytes.to_vec())));
@@ -182,11 +235,12 @@ impl<'a> Reader<'a> {
     /// the source's git would check out become what the target's git would; all others stay as they are.
     pub(super) fn incoming(&mut self, path: &RelPath, layer: &FileState) -> Result<(Vec<u8>, bool), Trouble> {
         let bytes = self.carried(layer)?;
-        if layer.eol != Some(Eol::Native) {
+        let follows = matches!(layer.eol, None | Some(Eol::Native)) && layer.mode.is_file();
+        if !follows || self.new_attributes(path) {
             return Ok((bytes, false));
         }
         let Some(stored) = self.incoming_stored(path, layer, &bytes)? else { return Ok((bytes, false)) };
-        let converted = self.check_out(path, stored)?;
+        let Some(converted) = self.check_out(path, stored, &bytes)? else { return Ok((bytes, false)) };
         let differs = converted != bytes;
         Ok((converted, differs))
     }

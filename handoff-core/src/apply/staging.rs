@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::journal::{IndexOp, IndexState};
+use super::journal::{IndexOp, IndexState, StageState};
 use super::sides::Reader;
 use crate::error::Error;
 use crate::git::{IndexChange, Repo, StagedItem, TreeItem};
+use crate::id::Oid;
 use crate::path::RelPath;
-use crate::report::{FileReport, Outcome, StagingReport};
-use crate::snapshot::{Entry, FileState, Mode, RepoManifest};
+use crate::report::{Detail, FileReport, Outcome, StagingReport};
+use crate::snapshot::{Entry, FileState, Mode, RepoManifest, Stage};
 
 /// The changes to make, and what is known not to work.
 #[derive(Debug, Default)]
@@ -27,10 +28,6 @@ pub(super) fn plan(
 ) -> Planned {
     let mut out = Planned::default();
     for entry in &manifest.entries {
-        if !entry.flags.stages.is_empty() {
-            leave(&mut out.report, entry.path.clone(), "unmerged");
-            continue;
-        }
         let Some(wanted) = wanted(entry) else { continue };
         let ready = files.get(&entry.path).is_some_and(|file| is_ready(file));
         match if ready { decide(reader, entry, wanted) } else { Err("not_written") } {
@@ -44,7 +41,8 @@ pub(super) fn plan(
 
 /// Whether the file itself is as in the snapshot, so that its staged state has something to stand on.
 pub(super) fn is_ready(file: &FileReport) -> bool {
-    file.at.is_none() && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
+    let in_place = file.at.is_none() || file.detail == Some(Detail::Deleted);
+    in_place && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
 }
 
 /// Counts a path whose staged state is left as it is.
@@ -55,6 +53,9 @@ pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
 
 /// The staged state the entry speaks of; `None` when its index layer is HEAD's.
 fn wanted(entry: &Entry) -> Option<Wanted> {
+    if !entry.flags.stages.is_empty() {
+        return Some(Wanted::Unmerged(entry.flags.stages.clone()));
+    }
     if entry.flags.intent_to_add {
         let mode = entry.index.as_ref().map_or(Mode::Regular, |index| index.mode.clone());
         return Some(Wanted::IntentToAdd(mode));
@@ -71,6 +72,7 @@ enum Wanted {
     Absent,
     IntentToAdd(Mode),
     File(FileState),
+    Unmerged(Vec<Stage>),
 }
 
 /// `Ok(None)` where the index says so already.
@@ -84,17 +86,22 @@ fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<I
             IndexState::IntentToAdd { mode }
         }
         Wanted::IntentToAdd(_) => return Err("not_written"),
-        Wanted::File(state) => match (&state.mode, state.oid) {
-            (Mode::Regular | Mode::Executable | Mode::Symlink, Some(oid)) => {
-                let here = reader.repo.has_object(&oid);
-                if !here && !state.blob.is_some_and(|blob| reader.snapshot.has_blob(&blob)) {
+        Wanted::File(state) => {
+            let oid = storable(reader, &state)?;
+            IndexState::Item { mode: state.mode, oid }
+        }
+        Wanted::Unmerged(stages) => {
+            let mut states = Vec::with_capacity(stages.len());
+            for Stage { stage, state, .. } in stages {
+                let follows = states.last().is_none_or(|last: &StageState| last.stage < stage);
+                if !(1..=3).contains(&stage) || !follows {
                     return Err("failed");
                 }
-                IndexState::Item { mode: state.mode, oid }
+                let oid = storable(reader, &state)?;
+                states.push(StageState { stage, mode: state.mode, oid });
             }
-            // A commit of another repository is never written.
-            _ => return Err("not_written"),
-        },
+            IndexState::Unmerged { stages: states }
+        }
     };
     let now = reader.index.staged(&entry.path);
     if now == StagedItem::from(&new) {
@@ -110,6 +117,21 @@ fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<I
     match IndexState::of(&now) {
         Some(old) if now == head => Ok(Some(IndexOp { path: entry.path.clone(), old, new })),
         _ => Err("target_differs"),
+    }
+}
+
+/// The id that an index entry for `state` would name, if its object is here or can be written here.
+fn storable(reader: &Reader<'_>, state: &FileState) -> Result<Oid, &'static str> {
+    match (&state.mode, state.oid) {
+        (Mode::Regular | Mode::Executable | Mode::Symlink, Some(oid)) => {
+            let here = reader.repo.has_object(&oid);
+            if !here && !state.blob.is_some_and(|blob| reader.snapshot.has_blob(&blob)) {
+                return Err("failed");
+            }
+            Ok(oid)
+        }
+        // A commit of another repository is never written.
+        _ => Err("not_written"),
     }
 }
 
@@ -130,8 +152,12 @@ pub(super) fn restore(
             leave(&mut report, op.path, "not_written");
             continue;
         }
-        let layer = entries.get(&op.path).and_then(|entry| entry.index.as_ref());
-        if !is_stored(reader, &op.new, layer) {
+        let layers: Vec<&FileState> = entries
+            .get(&op.path)
+            .into_iter()
+            .flat_map(|entry| entry.index.iter().chain(entry.flags.stages.iter().map(|stage| &stage.state)))
+            .collect();
+        if !are_stored(reader, &op.new, &layers) {
             leave(&mut report, op.path, "failed");
             continue;
         }
@@ -141,12 +167,20 @@ pub(super) fn restore(
     report
 }
 
-/// Whether the object that the entry will name is there, stored now where it was not.
-fn is_stored(reader: &Reader<'_>, new: &IndexState, layer: Option<&FileState>) -> bool {
-    let IndexState::Item { oid, .. } = new else { return true };
+/// Whether the objects that the entry will name are there, stored now where they were not.
+fn are_stored(reader: &Reader<'_>, new: &IndexState, layers: &[&FileState]) -> bool {
+    match new {
+        IndexState::Absent | IndexState::IntentToAdd { .. } => true,
+        IndexState::Item { oid, .. } => is_stored(reader, oid, layers),
+        IndexState::Unmerged { stages } => stages.iter().all(|one| is_stored(reader, &one.oid, layers)),
+    }
+}
+
+fn is_stored(reader: &Reader<'_>, oid: &Oid, layers: &[&FileState]) -> bool {
     if reader.repo.has_object(oid) {
         return true;
     }
+    let layer = layers.iter().find(|layer| layer.oid == Some(*oid));
     let Some(bytes) = layer.and_then(|layer| layer.blob).and_then(|blob| reader.snapshot.blob(&blob).ok())
     else {
         return false;

@@ -209,6 +209,12 @@ fn why_none(manifest: &RepoManifest, at: usize, candidates: &[Candidate]) -> Str
                 || fits(manifest, at, candidate, Evidence::History)
         })
         .count();
+    if manifest.flags.submodule && manifest.name.contains('/') && fitting == 0 {
+        return format!(
+            "repository {:?}: the submodule is not checked out here; `git submodule update --init` does it",
+            manifest.name
+        );
+    }
     let why = if fitting > 1 {
         "more than one checkout here could be it"
     } else if fitting == 1 {

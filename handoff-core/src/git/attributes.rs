@@ -7,6 +7,7 @@ use gix::bstr::{BStr, ByteSlice as _};
 use gix::filter::plumbing as filter;
 use gix::worktree::stack::state;
 
+use super::encoding::Encoding;
 use super::objects::BlobHasher;
 use super::{Repo, index::Index};
 use crate::error::Error;
@@ -64,9 +65,26 @@ pub(crate) struct Normaliser {
     last_dir: Option<(Vec<u8>, bool)>,
     pipeline: filter::Pipeline,
     stack: gix::worktree::Stack,
-    filter: gix::attrs::search::Outcome,
+    /// Filled with `filter` and `working-tree-encoding`, in that order.
+    ours: gix::attrs::search::Outcome,
+    /// What the pipeline is to look at, until it has it.
+    plain: Option<gix::attrs::search::Outcome>,
+    /// The last path asked about: a file is normalised and then checked out again.
+    last: Option<(RelPath, Ours)>,
     format: ObjectFormat,
 }
+
+/// The attributes of a path that we judge ourselves.
+#[derive(Clone)]
+struct Ours {
+    /// The filter attribute that is not run, as in `filter=lfs`.
+    raw: Option<String>,
+    encoding: Option<Encoding>,
+}
+
+/// What the pipeline takes from attributes, in its order. In the place of `working-tree-encoding` stands a name that
+/// no attribute can have, because [`Encoding`] does that conversion.
+const PLAIN: [&str; 6] = ["crlf", "ident", "filter", "eol", "text", "no encoding"];
 
 impl Repo {
     /// A converter by the attributes of the work tree, with the index for files that are not checked out.
@@ -84,9 +102,20 @@ impl Repo {
         options.crlf_roundtrip_check = filter::pipeline::CrlfRoundTripCheck::Skip;
         let pipeline = filter::Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
         // The pipeline does not show which driver it would have run, so the attribute is looked up beside it.
-        let filter = stack.selected_attribute_matches(["filter"]);
+        let ours = stack.selected_attribute_matches(["filter", "working-tree-encoding"]);
+        let plain = Some(stack.selected_attribute_matches(PLAIN));
         let root = self.root().to_owned();
-        Ok(Normaliser { repo, root, last_dir: None, pipeline, stack, filter, format: self.format() })
+        Ok(Normaliser {
+            repo,
+            root,
+            last_dir: None,
+            pipeline,
+            stack,
+            ours,
+            plain,
+            last: None,
+            format: self.format(),
+        })
     }
 
     /// The ignore rules of the work tree, for one thread.
@@ -139,29 +168,22 @@ impl Normaliser {
         path: &RelPath,
         worktree: &[u8],
     ) -> Result<Normalised, Unconverted> {
-        if !self.can_read_attributes(path) {
-            return Err(Unconverted::Attributes);
-        }
+        let Ours { raw, encoding } = self.ours(path)?;
+        let decoded = match encoding {
+            Some(encoding) => Some(encoding.decode(worktree).ok_or(Unconverted::Encoding)?),
+            None => None,
+        };
+        let text = decoded.as_deref().unwrap_or(worktree);
         let path: &BStr = path.as_bytes().as_bstr();
         let platform =
             self.stack.at_entry(path, None, &self.repo.objects).map_err(|_| Unconverted::Attributes)?;
-        let raw = {
-            platform.matching_attributes(&mut self.filter);
-            self.filter.iter_selected().next().and_then(|found| match found.assignment.state {
-                gix::attrs::StateRef::Value(name) => Some(format!("filter={}", name.as_bstr())),
-                gix::attrs::StateRef::Set => Some("filter".to_owned()),
-                _ => None,
-            })
-        };
-        let repo = &self.repo;
+        let (repo, plain) = (&self.repo, &mut self.plain);
         let outcome = self
             .pipeline
             .convert_to_git(
-                worktree,
+                text,
                 super::os_path(path),
-                &mut |_, attributes| {
-                    platform.matching_attributes(attributes);
-                },
+                &mut |_, attributes| fill(&platform, plain, attributes),
                 &mut |buffer| {
                     let Some(entry) = index.state().entry_by_path(path) else { return Ok(None) };
                     use gix::prelude::FindExt as _;
@@ -169,14 +191,47 @@ impl Normaliser {
                 },
             )
             .map_err(|_| Unconverted::Encoding)?;
-        let (changed, converts) = match outcome {
-            filter::pipeline::convert::ToGitOutcome::Unchanged(_) => (None, false),
-            filter::pipeline::convert::ToGitOutcome::Buffer(bytes) if bytes == worktree => (None, true),
+        let (stored, converts) = match outcome {
             filter::pipeline::convert::ToGitOutcome::Buffer(bytes) => (Some(bytes.to_vec()), true),
-            filter::pipeline::convert::ToGitOutcome::Process(_) => (None, false),
+            filter::pipeline::convert::ToGitOutcome::Unchanged(_)
+            | filter::pipeline::convert::ToGitOutcome::Process(_) => (decoded, encoding.is_some()),
         };
+        let changed = stored.filter(|bytes| bytes != worktree);
         let oid = BlobHasher::of(self.format, changed.as_deref().unwrap_or(worktree));
         Ok(Normalised { changed, oid, converts, raw })
+    }
+
+    fn ours(&mut self, path: &RelPath) -> Result<Ours, Unconverted> {
+        if let Some((last, found)) = &self.last
+            && last == path
+        {
+            return Ok(found.clone());
+        }
+        if !self.can_read_attributes(path) {
+            return Err(Unconverted::Attributes);
+        }
+        let platform = self
+            .stack
+            .at_entry(path.as_bytes().as_bstr(), None, &self.repo.objects)
+            .map_err(|_| Unconverted::Attributes)?;
+        platform.matching_attributes(&mut self.ours);
+        let mut found = Ours { raw: None, encoding: None };
+        for (at, one) in self.ours.iter_selected().enumerate() {
+            match (at, one.assignment.state) {
+                (0, gix::attrs::StateRef::Value(name)) => {
+                    found.raw = Some(format!("filter={}", name.as_bstr()));
+                }
+                (0, gix::attrs::StateRef::Set) => found.raw = Some("filter".to_owned()),
+                (1, gix::attrs::StateRef::Value(name)) => {
+                    found.encoding = Encoding::named(name.as_bstr()).map_err(|()| Unconverted::Encoding)?;
+                }
+                // An encoding without a name.
+                (1, gix::attrs::StateRef::Set) => return Err(Unconverted::Encoding),
+                _ => {}
+            }
+        }
+        self.last = Some((path.clone(), found.clone()));
+        Ok(found)
     }
 
     /// Whether reading the `.gitattributes` on the way to `path` comes to an end, which a pipe's does not.
@@ -200,25 +255,58 @@ impl Normaliser {
 
     /// Stored bytes as git would check them out here; `None` where they are the same.
     pub fn check_out(&mut self, path: &RelPath, stored: &[u8]) -> Result<Option<Vec<u8>>, Unconverted> {
-        if !self.can_read_attributes(path) {
-            return Err(Unconverted::Attributes);
-        }
+        self.check_out_like(path, stored, b"")
+    }
+
+    /// [`check_out`](Self::check_out) in the byte order of `like`, where the encoding leaves a choice.
+    pub fn check_out_like(
+        &mut self,
+        path: &RelPath,
+        stored: &[u8],
+        like: &[u8],
+    ) -> Result<Option<Vec<u8>>, Unconverted> {
+        let encoding = self.ours(path)?.encoding;
         let path: &BStr = path.as_bytes().as_bstr();
         let platform =
             self.stack.at_entry(path, None, &self.repo.objects).map_err(|_| Unconverted::Attributes)?;
+        let plain = &mut self.plain;
         let outcome = self
             .pipeline
             .convert_to_worktree(
                 stored,
                 path,
-                &mut |_, attributes| {
-                    platform.matching_attributes(attributes);
-                },
+                &mut |_, attributes| fill(&platform, plain, attributes),
                 filter::pipeline::convert::to_worktree::Options::default(),
             )
             .map_err(|_| Unconverted::Encoding)?;
-        Ok(outcome.as_bytes().filter(|bytes| *bytes != stored).map(<[u8]>::to_vec))
+        let text = outcome.as_bytes();
+        let encoded = match encoding {
+            Some(encoding) => {
+                let text = text.unwrap_or(stored);
+                Some(encoding.encode(text, like).ok_or(Unconverted::Encoding)?)
+            }
+            None => text.map(<[u8]>::to_vec),
+        };
+        Ok(encoded.filter(|bytes| *bytes != stored))
     }
+
+    /// Bytes on disk as text with the line endings they have, and the way back to such bytes; `None` where the path
+    /// has no encoding of its own, so that bytes and text are the same.
+    pub fn encoding(&mut self, path: &RelPath) -> Result<Option<Encoding>, Unconverted> {
+        Ok(self.ours(path)?.encoding)
+    }
+}
+
+/// Answers the pipeline's question for attributes.
+fn fill(
+    platform: &gix::worktree::stack::Platform<'_>,
+    plain: &mut Option<gix::attrs::search::Outcome>,
+    attributes: &mut gix::attrs::search::Outcome,
+) {
+    if let Some(plain) = plain.take() {
+        *attributes = plain;
+    }
+    platform.matching_attributes(attributes);
 }
 
 /// Patterns in gitignore syntax from a caller.

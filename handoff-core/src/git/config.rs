@@ -104,3 +104,20 @@ pub(super) fn check_worktree(repo: &gix::Repository, root: &Path, git_dir: &Path
             .into(),
     })
 }
+
+/// Why a git directory without a work tree of its own is no workspace.
+pub(super) fn without_worktree(repo: &gix::Repository, path: &Path) -> Error {
+    let config = repo.config_snapshot();
+    let elsewhere = config.string("core.worktree").filter(|named| !named.is_empty());
+    if elsewhere.is_none() || config.boolean("core.bare") == Some(true) {
+        return Error::BareRepository { path: path.to_owned() };
+    }
+    Error::Unsupported {
+        feature: "a git directory whose core.worktree is elsewhere".into(),
+        path: path.to_owned(),
+        remedy: format!(
+            "name the work tree instead; where it has no `.git`, write a file of that name with the line `gitdir: {}` into it",
+            path.display()
+        ),
+    }
+}

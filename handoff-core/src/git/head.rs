@@ -65,7 +65,8 @@ impl Repo {
     /// A merge, rebase or the like that is under way, with the commits it is about.
     pub fn operation(&self) -> Option<Operation> {
         use gix::state::InProgress;
-        let (kind, files): (_, &[&str]) = match self.local().state()? {
+        let Some(state) = self.local().state() else { return self.sequence() };
+        let (kind, files): (_, &[&str]) = match state {
             InProgress::Merge => (OperationKind::Merge, &["MERGE_HEAD"]),
             InProgress::CherryPick | InProgress::CherryPickSequence => {
                 (OperationKind::CherryPick, &["CHERRY_PICK_HEAD"])
@@ -83,12 +84,28 @@ impl Repo {
             InProgress::ApplyMailbox => (OperationKind::Am, &[]),
             InProgress::Bisect => (OperationKind::Bisect, &[]),
         };
-        let heads = files
+        Some(Operation { heads: self.ids_in(files), kind, extra: Extra::default() })
+    }
+
+    /// A cherry-pick or revert of several commits of which one was just committed by hand: only the list of the rest
+    /// tells of it.
+    fn sequence(&self) -> Option<Operation> {
+        let todo = fs::read_to_string(self.git_dir().join("sequencer/todo")).ok()?;
+        let kind = match todo.split_whitespace().next()? {
+            "pick" | "p" => OperationKind::CherryPick,
+            "revert" => OperationKind::Revert,
+            _ => return None,
+        };
+        Some(Operation { heads: self.ids_in(&["sequencer/head"]), kind, extra: Extra::default() })
+    }
+
+    /// The ids that files of the git directory hold, one a line.
+    fn ids_in(&self, files: &[&str]) -> Vec<Oid> {
+        files
             .iter()
             .filter_map(|name| fs::read_to_string(self.git_dir().join(name)).ok())
             .flat_map(|text| text.lines().filter_map(|line| line.trim().parse().ok()).collect::<Vec<Oid>>())
-            .collect();
-        Some(Operation { heads, kind, extra: Extra::default() })
+            .collect()
     }
 
     /// What kind of checkout this is.

@@ -57,8 +57,8 @@ pub(crate) enum StagedItem {
     Item(TreeItem),
     /// `git add -N`, with the mode that was noted.
     IntentToAdd(Mode),
-    /// A conflict.
-    Unmerged,
+    /// A conflict: its stages with what each holds, in order.
+    Unmerged(Vec<(u8, TreeItem)>),
 }
 
 /// One wanted change of the index.
@@ -67,7 +67,7 @@ pub(crate) struct IndexChange {
     pub path: RelPath,
     /// The change is made only where the index says this.
     pub expected: StagedItem,
-    /// What it shall say; never `Unmerged`.
+    /// What it shall say.
     pub wanted: StagedItem,
 }
 
@@ -146,8 +146,7 @@ impl Repo {
         let mut done = Vec::with_capacity(changes.len());
         let mut edits = Vec::new();
         for change in changes {
-            let fits =
-                staged_in(&file, &change.path) == change.expected && change.wanted != StagedItem::Unmerged;
+            let fits = staged_in(&file, &change.path) == change.expected;
             done.push(fits);
             if fits && change.expected != change.wanted {
                 edits.push(change);
@@ -171,20 +170,26 @@ impl Repo {
         let affected = |path: &BStr| paths.binary_search(&path.as_bytes()).is_ok();
         file.remove_entries(|_, path, _| affected(path));
         for change in edits {
-            let (item, flags) = match &change.wanted {
-                StagedItem::Item(item) => (item.clone(), Flags::empty()),
+            let items = match &change.wanted {
+                StagedItem::Item(item) => vec![(item.clone(), Flags::empty())],
                 StagedItem::IntentToAdd(mode) => {
-                    let empty = self
-                        .blob_oid(b"")
-                        .ok_or_else(|| self.failed("writing the index", "no empty blob"))?;
-                    (TreeItem { mode: mode.clone(), oid: empty }, Flags::EXTENDED | Flags::INTENT_TO_ADD)
+                    // Git reads the empty object when it compares such an entry, so it has to be there.
+                    let oid = self.write_blob(b"")?;
+                    vec![(TreeItem { mode: mode.clone(), oid }, Flags::EXTENDED | Flags::INTENT_TO_ADD)]
                 }
-                StagedItem::Absent | StagedItem::Unmerged => continue,
+                StagedItem::Unmerged(stages) => stages
+                    .iter()
+                    .map(|(stage, item)| (item.clone(), Flags::from_bits_retain(u32::from(*stage & 3) << 12)))
+                    .collect(),
+                StagedItem::Absent => continue,
             };
-            let Some(id) = to_gix(&item.oid) else { continue };
-            let mode = RawMode::from_bits_truncate(raw_mode(&item.mode));
-            // A zeroed stat makes git look at the file once, instead of believing us.
-            file.dangerously_push_entry(Stat::default(), id, flags, mode, change.path.as_bytes().as_bstr());
+            for (item, flags) in items {
+                let Some(id) = to_gix(&item.oid) else { continue };
+                let mode = RawMode::from_bits_truncate(raw_mode(&item.mode));
+                // A zeroed stat makes git look at the file once, instead of believing us.
+                let path = change.path.as_bytes().as_bstr();
+                file.dangerously_push_entry(Stat::default(), id, flags, mode, path);
+            }
         }
         file.sort_entries();
         file.remove_tree();
@@ -277,14 +282,21 @@ fn staged_in(state: &gix::index::State, path: &RelPath) -> StagedItem {
             Some(oid) => StagedItem::Item(TreeItem { mode: mode_of(entry.mode.bits()), oid }),
             None => StagedItem::Absent,
         },
-        None if [Stage::Base, Stage::Ours, Stage::Theirs]
-            .iter()
-            .any(|stage| state.entry_by_path_and_stage(path, *stage).is_some()) =>
-        {
-            StagedItem::Unmerged
-        }
-        None => StagedItem::Absent,
+        None => match stages_in(state, path) {
+            stages if stages.is_empty() => StagedItem::Absent,
+            stages => StagedItem::Unmerged(stages),
+        },
     }
+}
+
+fn stages_in(state: &gix::index::State, path: &BStr) -> Vec<(u8, TreeItem)> {
+    [(1, Stage::Base), (2, Stage::Ours), (3, Stage::Theirs)]
+        .into_iter()
+        .filter_map(|(number, stage)| {
+            let entry = state.entry_by_path_and_stage(path, stage)?;
+            Some((number, TreeItem { mode: mode_of(entry.mode.bits()), oid: from_gix(entry.id)? }))
+        })
+        .collect()
 }
 
 /// A name in one directory of the index: the stages of a file, or the entries below a directory.
@@ -356,14 +368,7 @@ impl Index {
 
     /// The conflict stages at `path`: number and what each holds.
     pub fn stages(&self, path: &RelPath) -> Vec<(u8, TreeItem)> {
-        let path = path.as_bytes().as_bstr();
-        [(1, Stage::Base), (2, Stage::Ours), (3, Stage::Theirs)]
-            .into_iter()
-            .filter_map(|(number, stage)| {
-                let entry = self.state.entry_by_path_and_stage(path, stage)?;
-                Some((number, TreeItem { mode: mode_of(entry.mode.bits()), oid: from_gix(entry.id)? }))
-            })
-            .collect()
+        stages_in(&self.state, path.as_bytes().as_bstr())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod config;
+mod encoding;
 mod head;
 mod identity;
 mod include;
@@ -16,6 +17,7 @@ mod staged;
 use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use encoding::Encoding;
 pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
@@ -71,7 +73,7 @@ impl Repo {
             open_options().open(path).map_err(|why| Self::cannot_open(path, why))?.to_thread_local();
         repo.make_paths_absolute().map_err(|why| Self::cannot_open(path, why))?;
         let Some(root) = repo.workdir().map(Path::to_owned) else {
-            return Err(Error::BareRepository { path: path.to_owned() });
+            return Err(config::without_worktree(&repo, path));
         };
         let root = root.canonicalize().map_err(|why| Error::io("resolving", &root, why))?;
         let real = |dir: &Path| dir.canonicalize().map_err(|why| Error::io("resolving", dir, why));

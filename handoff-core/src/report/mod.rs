@@ -140,7 +140,8 @@ names! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileReport {
-    /// Where the change landed, when the target has renamed the path.
+    /// Where the change landed, when the target has renamed the path; for a deleted path, where the snapshot has moved
+    /// the file and the target's change of it went along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<RelPath>,
     /// Some tool runs this file by itself, so a host may want to ask first.
@@ -237,6 +238,8 @@ names! {
         EolConverted = "eol_converted",
         /// The file system cannot exchange two files at once, so a write in the same instant may go unnoticed.
         WeakCas = "weak_cas",
+        /// The index of the source hides the edit from git (assume-unchanged or skip-worktree); here git sees it.
+        HiddenAtSource = "hidden_at_source",
         /// Replaced between planning and writing; both versions were kept.
         ConcurrentEdit = "concurrent_edit",
     }
@@ -271,6 +274,8 @@ names! {
         CannotWrite = "cannot_write",
         /// Some entry names of the snapshot cannot be told apart here.
         Collision = "collision",
+        /// The source had stashes, which do not travel.
+        Stashes = "stashes",
     }
 }
 

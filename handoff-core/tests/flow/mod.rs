@@ -5,6 +5,7 @@ mod bad_input;
 mod conflicts;
 mod diverged;
 mod drift;
+mod failures;
 mod hostile;
 mod identity;
 mod kill;
@@ -14,6 +15,7 @@ mod programs;
 mod purity;
 mod reach;
 mod secrets;
+mod state_table;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
 #[test]

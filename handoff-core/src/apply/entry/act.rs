@@ -9,6 +9,11 @@ use crate::apply::sides::Trouble;
 use crate::apply::state::{self, HELD, Here, State};
 use crate::report::{Detail, FileReport, Note, Outcome};
 
+/// Whether content with this flag is not in the form that its attributes promise, so that it cannot be merged.
+fn is_broken(raw: &str) -> bool {
+    !raw.starts_with("filter")
+}
+
 impl Plan<'_, '_, '_> {
     /// A directory with nothing in it. Where the snapshot's commit has a file at its place, that file is what has to
     /// go, as in any deletion.
@@ -49,7 +54,7 @@ impl Plan<'_, '_, '_> {
         })
     }
 
-    fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
+    pub(super) fn change(&self, found: &Found, post: Post, detail: Detail) -> Change {
         Change {
             path: self.path.clone(),
             entry: (self.path != self.entry.path).then(|| self.entry.path.clone()),
@@ -70,6 +75,20 @@ impl Plan<'_, '_, '_> {
     ) -> Result<Planned, Trouble> {
         report.hash = found.here.content().map(|content| content.hash);
         match decide(facts) {
+            // Gone from the disk because it is not checked out, and still there for git.
+            Decision::Unchanged
+                if facts.incoming == Shape::Absent
+                    && self.entry.head.is_some()
+                    && self.entry.index.is_some()
+                    && self.reader.index.is_skipped(&self.path) =>
+            {
+                report.message = Some(
+                    "it is not checked out here (sparse checkout), so there is nothing to delete; check it out and \
+                     delete it there"
+                        .into(),
+                );
+                Ok(Planned::done(skipped(report, "not_checked_out")))
+            }
             Decision::Unchanged => {
                 if facts.incoming_is_base && facts.here != facts.incoming {
                     report.message =
@@ -115,7 +134,12 @@ impl Plan<'_, '_, '_> {
             }
             (Some(state), Pick::Incoming) => {
                 let content = if state.size <= HELD {
-                    let (bytes, converted) = self.reader.incoming(&self.path, state)?;
+                    let raw = self.entry.flags.raw.is_some();
+                    let (bytes, converted) = if raw {
+                        (self.reader.carried(state)?, false)
+                    } else {
+                        self.reader.incoming(&self.path, state)?
+                    };
                     if converted {
                         report.notes.push(Note::EolConverted);
                     }
@@ -146,6 +170,9 @@ impl Plan<'_, '_, '_> {
         let (Some(base), Some(incoming)) = (self.entry.head.clone(), self.entry.worktree.clone()) else {
             return self.conflict(report, found, facts, Detail::Content, None);
         };
+        if self.entry.flags.raw.as_deref().is_some_and(is_broken) {
+            return self.conflict(report, found, facts, Detail::Binary, None);
+        }
         match merge::three_way(self.reader, &self.path, Some(&base), &incoming, &found.here)? {
             Merge::Clean(bytes) => {
                 let here = found.here.content();
@@ -204,6 +231,7 @@ impl Plan<'_, '_, '_> {
         }
         if markers.is_none()
             && detail == Detail::ExistsHere
+            && !self.entry.flags.raw.as_deref().is_some_and(is_broken)
             && let Some(incoming) = &keep
             && facts.incoming.same_kind(facts.here)
             && facts.here != Shape::Symlink

@@ -34,8 +34,12 @@ impl Plan<'_, '_, '_> {
                 facts.here_is_incoming = self.reader.same(&self.path, content, incoming)?;
             }
             if let Some(base) = base.filter(|_| facts.base.same_kind(facts.here)) {
+                // A filter's work cannot be done again here; but its pointer, or the index, may tell whose it is.
                 facts.here_is_base = self.reader.same(&self.path, content, base)?
-                    || (self.entry.flags.raw.is_some() && self.reader.is_lfs_of(base, content)?);
+                    || (self.entry.flags.raw.is_some()
+                        && (self.reader.is_lfs_of(base, content)?
+                            || (self.is_staged(base)
+                                && self.reader.repo.is_as_staged(self.reader.index, &self.path))));
             }
         } else if facts.here == Shape::Absent
             && facts.incoming != Shape::Absent

@@ -4,6 +4,7 @@
 mod act;
 mod facts;
 mod look;
+mod moved;
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,7 +85,9 @@ pub(super) struct Context<'a> {
     pub vacated: HashSet<RelPath>,
     /// What earlier applies of this very snapshot left at its paths.
     pub earlier: HashMap<RelPath, Earlier>,
-    pub renames: Renames,
+    pub renames: Renames<'a>,
+    /// New paths of files that the snapshot has moved and the target has changed, with the old ones.
+    pub followed: HashMap<RelPath, RelPath>,
 }
 
 /// What an earlier apply of the same snapshot wrote.
@@ -105,7 +108,11 @@ pub(super) fn plan(context: &Context<'_>, reader: &mut Reader<'_>, entry: &Entry
     if entry.flags.raw.is_some() {
         report.notes.push(Note::Raw);
     }
+    if is_hidden(entry) {
+        report.notes.push(Note::HiddenAtSource);
+    }
     if let Some(reason) = refusal(context, entry) {
+        report.message = submodule_message(entry);
         return Planned::done(skipped(report, reason));
     }
     if entry.path.portability().is_some() {
@@ -131,6 +138,30 @@ pub(super) fn failed(mut report: FileReport, trouble: &Trouble) -> FileReport {
     report.reason = Some(trouble.reason.clone());
     report.message = trouble.message.clone();
     report
+}
+
+/// Whether git at the source was told not to look, and would have seen a change.
+fn is_hidden(entry: &Entry) -> bool {
+    let told = entry.flags.assume_unchanged || entry.flags.skip_worktree;
+    let of = |state: &Option<FileState>| state.as_ref().map(|state| (state.mode.clone(), state.oid));
+    told && of(&entry.index) != of(&entry.worktree)
+}
+
+/// What to do about a submodule whose commit changed; `None` for any other entry.
+fn submodule_message(entry: &Entry) -> Option<String> {
+    let link = |state: &Option<FileState>| {
+        state.as_ref().filter(|state| state.mode == Mode::Gitlink).map(|state| state.oid)
+    };
+    let (head, now) = (link(&entry.head), link(&entry.worktree).or(link(&entry.index)));
+    match (head, now) {
+        (_, Some(Some(commit))) => Some(format!(
+            "the commit of a submodule is never written; there it was at {commit}, to check out here with \
+             `git submodule update --init` and `git -C {path} checkout {commit}`",
+            path = entry.path
+        )),
+        (Some(_), _) => Some("a submodule is never removed; there it was taken out".into()),
+        (None, _) => None,
+    }
 }
 
 /// Why the entry is refused whatever the target holds.
@@ -181,7 +212,18 @@ impl Plan<'_, '_, '_> {
         if let Some(done) = self.as_earlier(&report, &found.here)? {
             return Ok(done);
         }
+        if let Some(done) = self.moved_in(&report, &found)? {
+            return Ok(done);
+        }
         let facts = self.facts(&found.here)?;
+        let moved = match decide(&facts) {
+            Decision::Conflict(Detail::ModifiedHere) => self.moved_away(&report, &found)?,
+            Decision::Conflict(Detail::ExistsHere) => self.moved_alike(&report, &found)?,
+            _ => None,
+        };
+        if let Some(done) = moved {
+            return Ok(done);
+        }
         if decide(&facts) == Decision::Conflict(Detail::DeletedHere)
             && let Some(at) = self.context.renames.find(self.context.root, self.reader, self.entry)?
         {

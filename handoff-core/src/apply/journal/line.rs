@@ -64,6 +64,15 @@ pub(in crate::apply) enum IndexState {
     Absent,
     IntentToAdd { mode: Mode },
     Item { mode: Mode, oid: Oid },
+    Unmerged { stages: Vec<StageState> },
+}
+
+/// One side of a conflict in a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::apply) struct StageState {
+    pub stage: u8,
+    pub mode: Mode,
+    pub oid: Oid,
 }
 
 impl From<&IndexState> for StagedItem {
@@ -72,6 +81,12 @@ impl From<&IndexState> for StagedItem {
             IndexState::Absent => Self::Absent,
             IndexState::IntentToAdd { mode } => Self::IntentToAdd(mode.clone()),
             IndexState::Item { mode, oid } => Self::Item(TreeItem { mode: mode.clone(), oid: *oid }),
+            IndexState::Unmerged { stages } => Self::Unmerged(
+                stages
+                    .iter()
+                    .map(|one| (one.stage, TreeItem { mode: one.mode.clone(), oid: one.oid }))
+                    .collect(),
+            ),
         }
     }
 }
@@ -83,7 +98,7 @@ impl IndexState {
             StagedItem::Absent => Some(Self::Absent),
             StagedItem::IntentToAdd(mode) => Some(Self::IntentToAdd { mode: mode.clone() }),
             StagedItem::Item(item) => Some(Self::Item { mode: item.mode.clone(), oid: item.oid }),
-            StagedItem::Unmerged => None,
+            StagedItem::Unmerged(_) => None,
         }
     }
 }

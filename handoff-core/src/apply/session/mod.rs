@@ -117,8 +117,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        let same = self.manifest.object_format.is_none_or(|format| format == self.repo.format());
-        Reader::new(self.snapshot, &self.repo, &self.index, same)
+        Reader::new(self.snapshot, self.manifest, &self.repo, &self.index)
     }
 
     /// Decides for every entry and, given an `id`, stages what is to be written. Nothing in the tree is touched.

@@ -155,12 +155,10 @@ impl Reader<'_> {
             // It travels as it is, with the reason in `raw`.
             Err(why) => return Ok((Normalised { raw: Some(why.reason().into()), ..plain() }, None)),
         };
-        if !normalised.converts {
-            return Ok((normalised, None));
-        }
         let stored = normalised.changed.as_deref().unwrap_or(content);
         let native = match normaliser.check_out(path, stored) {
             Ok(Some(checked_out)) => checked_out == content,
+            Ok(None) if !normalised.converts => return Ok((normalised, None)),
             Ok(None) => normalised.changed.is_none(),
             Err(_) => false,
         };

@@ -5,9 +5,33 @@ use gix::index::entry::{Flags, Stat as IndexStat};
 use rustix::fs::FileType;
 
 use super::worker::Shared;
+use crate::git::{Index, Repo, os_path};
+use crate::path::RelPath;
+
+impl Repo {
+    /// Whether the index's stat data proves that the file at `path` is what git checked out or staged there, whatever
+    /// a filter made of it.
+    pub fn is_as_staged(&self, index: &Index, path: &RelPath) -> bool {
+        let Ok(options) = self.local().stat_options() else { return false };
+        let Ok(stat) = rustix::fs::lstat(self.root().join(os_path(path.as_bytes()))) else { return false };
+        let state = index.state();
+        let entry = state.entry_by_path(path.as_bytes().into());
+        entry.is_some_and(|entry| proves(self, state, options, entry, &stat))
+    }
+}
 
 /// Whether the index's stat data proves that the file is as staged.
 pub(super) fn is_unchanged(shared: &Shared<'_>, entry: &gix::index::Entry, stat: &rustix::fs::Stat) -> bool {
+    proves(shared.repo, shared.index.state(), shared.stat, entry, stat)
+}
+
+fn proves(
+    repo: &Repo,
+    state: &gix::index::State,
+    options: gix::index::entry::stat::Options,
+    entry: &gix::index::Entry,
+    stat: &rustix::fs::Stat,
+) -> bool {
     if entry.stage_raw() != 0 || entry.flags.contains(Flags::INTENT_TO_ADD) {
         return false;
     }
@@ -18,19 +42,16 @@ pub(super) fn is_unchanged(shared: &Shared<'_>, entry: &gix::index::Entry, stat:
     let raw = entry.mode.bits();
     let kind_fits = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Symlink => raw == 0o120000,
-        FileType::RegularFile => {
-            raw & 0o170000 == 0o100000 || (raw == 0o120000 && !shared.repo.has_symlinks())
-        }
+        FileType::RegularFile => raw & 0o170000 == 0o100000 || (raw == 0o120000 && !repo.has_symlinks()),
         _ => false,
     };
-    let mode_fits = !shared.repo.trusts_mode()
+    let mode_fits = !repo.trusts_mode()
         || raw & 0o170000 != 0o100000
         || (stat.st_mode & 0o100 != 0) == (raw & 0o100 != 0);
-    let timestamp = shared.index.state().timestamp();
     kind_fits
         && mode_fits
-        && entry.stat.matches(&index_stat(stat), shared.stat)
-        && !entry.stat.is_racy(timestamp, shared.stat)
+        && entry.stat.matches(&index_stat(stat), options)
+        && !entry.stat.is_racy(state.timestamp(), options)
 }
 
 /// The parts of a stat that the index keeps, cut to 32 bits as git cuts them.

@@ -1,0 +1,42 @@
+//! Repositories inside those of a workspace, which an apply may have written to under the name of the outer one.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::git::{Found, Repo, ScanOptions, os_path};
+use crate::progress::{Control, Until};
+
+/// `roots` and the submodules and untracked repositories inside them, each once. One that cannot be opened is left
+/// out: nothing can have been applied to it.
+pub(super) fn with_nested<'p>(
+    roots: impl Iterator<Item = &'p Path>,
+    control: &Control,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut found: Vec<PathBuf> = roots.map(Path::to_owned).collect();
+    let mut at = 0;
+    while let Some(root) = found.get(at).cloned() {
+        at += 1;
+        // The roots that the caller named are opened again by the caller, with an error where that fails.
+        let Ok(repo) = Repo::open_at(&root) else { continue };
+        let Ok(index) = repo.index() else { continue };
+        let scanned = match repo.scan(
+            &index,
+            &ScanOptions { control, until: &Until::default(), include: None, list_ignored: false },
+        ) {
+            Ok(scanned) => scanned,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => continue,
+        };
+        for path in scanned.paths {
+            if !matches!(path.found, Found::NestedRepo | Found::Submodule { present: true }) {
+                continue;
+            }
+            let inner = repo.root().join(os_path(path.path.as_bytes()));
+            let opens = Repo::open_at(&inner).is_ok_and(|repo| repo.root() == inner);
+            if opens && !found.contains(&inner) {
+                found.push(inner);
+            }
+        }
+    }
+    Ok(found)
+}
