@@ -69,6 +69,7 @@ mod path;
 mod progress;
 mod report;
 mod rooted;
+pub mod secrets;
 pub mod snapshot;
 #[doc(hidden)]
 pub mod testing;
@@ -77,7 +78,8 @@ mod workspace;
 
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
 pub use capture::{
-    Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan, capture, plan,
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
+    SecretRules, capture, plan,
 };
 pub use digest::{Digest, Hasher, ParseIdError};
 pub use error::{Error, ErrorKind};

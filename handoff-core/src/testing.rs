@@ -6,6 +6,8 @@ use std::process::Command;
 use crate::error::Error;
 use crate::snapshot::{Manifest, Snapshot, Spool};
 
+pub use crate::secrets::sample::sample as secret_sample;
+
 /// A snapshot of `manifest_json` with `blobs` as its contents, whether or not the two agree. Nothing but the
 /// shape of the manifest is checked here: refusing the rest is what the tests are about.
 pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snapshot, Error> {

@@ -15,6 +15,7 @@ mod odd_configs;
 mod programs;
 mod purity;
 mod reach;
+mod secrets;
 mod state_table;
 mod torture;
 
