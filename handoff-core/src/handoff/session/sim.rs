@@ -315,10 +315,16 @@ fn a_run_is_taken_over_within_a_term_and_a_second() {
         world.run();
         let taken = at.lock().unwrap().unwrap();
         let sign = world.last_sign_of(0).max(Duration::from_secs(5));
-        assert!(taken <= sign + TERM + Duration::from_secs(1), "seed {seed}: {:?} after {sign:?}", taken - sign);
+        assert!(
+            taken <= sign + TERM + Duration::from_secs(1),
+            "seed {seed}: {:?} after {sign:?}",
+            taken - sign
+        );
         if !world.last_sign_of(0).is_zero() {
-            assert!(taken + Duration::from_millis(500) >= sign + TERM, "seed {seed}: before a term of silence");
+            assert!(
+                taken + Duration::from_millis(500) >= sign + TERM,
+                "seed {seed}: before a term of silence"
+            );
         }
     }
 }
-
