@@ -115,8 +115,14 @@ pub fn torture() -> Done {
         cargo(&["test", "--locked", "-p", "handoff-core", "--lib", "--tests", "--no-fail-fast"]);
     command.env("HANDOFF_GIT", git::oracle()?).env("HANDOFF_KILL_ALL", "1").env("HANDOFF_CASES", cases);
     // The long races are marked as ignored.
-    command.args(["--", "--include-ignored"]);
-    run(&mut command)
+    command.args(["--", "--include-ignored", "--skip", "very_many_schedules"]);
+    let mut phases = Phases::new();
+    phases.add("kills, races, cases", run(&mut command));
+    // Pure computation, an hour without optimisation.
+    let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
+    schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
+    phases.add("simulated schedules", run(&mut schedules));
+    phases.close()
 }
 
 fn format() -> Done {

@@ -94,7 +94,8 @@ impl QueueRuntime {
             let mut last = None;
             loop {
                 let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
-                let listed = listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
+                let listed =
+                    listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
                 waiting |= !listed.is_empty();
                 last = listed.last().map(|meta| meta.key.clone());
                 for meta in &listed {

@@ -87,7 +87,8 @@ impl Worker {
         let step = |run: &Run| {
             let mut next = run.clone();
             let held = run.epoch == epoch;
-            let Some(session) = next.sessions.last_mut().filter(|last| held && last.id == spec.session) else {
+            let Some(session) = next.sessions.last_mut().filter(|last| held && last.id == spec.session)
+            else {
                 return Ok(Step::Keep);
             };
             session.state = SessionState::Failed;

@@ -144,7 +144,8 @@ pub fn actor(name: &str) -> ActorId {
 
 /// Every object of a storage with its bytes.
 pub fn objects(storage: &MemoryStorage, below: &str) -> Vec<(String, Vec<u8>)> {
-    let prefixes: Vec<&str> = if below.is_empty() { "a c i k q r s x".split(' ').collect() } else { vec![below] };
+    let prefixes: Vec<&str> =
+        if below.is_empty() { "a c i k q r s x".split(' ').collect() } else { vec![below] };
     let mut all = Vec::new();
     for prefix in prefixes {
         let prefix: Key = prefix.parse().unwrap();

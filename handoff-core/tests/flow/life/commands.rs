@@ -59,7 +59,11 @@ fn a_failure_is_recorded_with_its_reason() {
     }
     let (_, run) = ran(CommandAgent::new("/no/such/program", [""; 0]));
     assert_eq!(run.state, RunState::Failed);
-    assert!(run.sessions[0].reason.contains("/no/such/program could not be run"), "{}", run.sessions[0].reason);
+    assert!(
+        run.sessions[0].reason.contains("/no/such/program could not be run"),
+        "{}",
+        run.sessions[0].reason
+    );
 }
 
 #[test]
@@ -68,7 +72,9 @@ fn output_of_any_kind_is_taken_in_whole() {
     assert_eq!(run.state, RunState::Succeeded);
     assert_eq!(output(&stage, &run), "a\u{fffd}\0b\nno end");
     // A line far longer than a message, of characters of three bytes, which no piece's end may cut.
-    let (stage, run) = ran(shell("i=0; while [ $i -lt 16 ]; do printf '%04096d' 0 | sed 's/0/\u{20ac}/g'; i=$((i+1)); done | tr -d '\\n'"));
+    let (stage, run) = ran(shell(
+        "i=0; while [ $i -lt 16 ]; do printf '%04096d' 0 | sed 's/0/\u{20ac}/g'; i=$((i+1)); done | tr -d '\\n'",
+    ));
     assert_eq!(run.state, RunState::Succeeded, "{:?}", run.session());
     let text = output(&stage, &run).replace('\n', "");
     assert_eq!(text.chars().count(), 16 * 4096);
@@ -101,7 +107,10 @@ fn pids(dir: &Path) -> Vec<String> {
 fn cancelling_ends_the_program_and_everything_it_started() {
     // One that ends when it is told to, and one that does not listen.
     for (script, told) in [
-        ("trap 'echo told; exit 0' TERM; echo $$ >>$P; (sleep 300 & echo $! >>$P; wait) & echo $! >>$P; wait", true),
+        (
+            "trap 'echo told; exit 0' TERM; echo $$ >>$P; (sleep 300 & echo $! >>$P; wait) & echo $! >>$P; wait",
+            true,
+        ),
         ("trap '' TERM; echo $$ >>$P; sleep 300 & echo $! >>$P; while :; do sleep 0.01; done", false),
     ] {
         let scratch = crate::support::repo::scratch();
@@ -134,7 +143,8 @@ fn what_a_program_leaves_running_ends_with_it_and_holds_nobody_up() {
         wait_until("its end", || !alive(&pid));
     }
     // One that left the group and still holds the output open.
-    let script = format!("setsid sleep 30 & echo $! >>{}; echo done; exit 3", scratch.path().join("pids").display());
+    let script =
+        format!("setsid sleep 30 & echo $! >>{}; echo done; exit 3", scratch.path().join("pids").display());
     let (_, run) = ran(shell(&script));
     assert_eq!(run.state, RunState::Failed);
     assert!(run.sessions[0].reason.contains("exit status 3"), "{}", run.sessions[0].reason);
@@ -190,7 +200,10 @@ fn an_agent_that_misbehaves_ends_its_session_and_nothing_else() {
         assert!(stage.said(&run).contains(&"assistant: before".to_owned()), "{what}");
         if what == "floods" {
             let said = stage.said(&run);
-            assert_eq!(said[said.len() - 2_000..], (0..2_000).map(|n| format!("assistant: {n}")).collect::<Vec<_>>());
+            assert_eq!(
+                said[said.len() - 2_000..],
+                (0..2_000).map(|n| format!("assistant: {n}")).collect::<Vec<_>>()
+            );
         }
         if state == SessionState::BudgetExhausted {
             continue;
@@ -200,7 +213,10 @@ fn an_agent_that_misbehaves_ends_its_session_and_nothing_else() {
         let run = stage.wait(&run.id);
         assert_eq!(run.state, RunState::Succeeded, "{what}: {:?}", run.session());
         let result = block_on(stage.hub.result(&run.id, &ana())).unwrap().unwrap();
-        assert!(format!("{:?}", result.diff_base().repos).contains("kept.txt"), "{what}: its work came along");
+        assert!(
+            format!("{:?}", result.diff_base().repos).contains("kept.txt"),
+            "{what}: its work came along"
+        );
     }
 }
 

@@ -33,8 +33,7 @@ enum Fault {
     Gone,
 }
 
-const FAULTS: [Fault; 5] =
-    [Fault::Refused, Fault::AnswerLost, Fault::AnswerLate, Fault::Lie, Fault::Gone];
+const FAULTS: [Fault; 5] = [Fault::Refused, Fault::AnswerLost, Fault::AnswerLate, Fault::Lie, Fault::Gone];
 
 #[derive(Clone)]
 struct Faulty {
@@ -97,7 +96,11 @@ impl Storage for Faulty {
         after(fault, self.inner.put_stream(key, body).await)
     }
 
-    async fn get(&self, key: &handoff_core::Key, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
+    async fn get(
+        &self,
+        key: &handoff_core::Key,
+        range: Option<Range<u64>>,
+    ) -> Result<Option<Bytes>, StorageError> {
         let fault = self.now();
         before(fault)?;
         after(fault, self.inner.get(key, range).await)
@@ -163,7 +166,11 @@ fn clean(memory: &MemoryStorage, clock: &Jumpy) -> Bench {
 fn said(hub: &Handoff, run: handoff_core::RunId) -> Vec<String> {
     let run = block_on(hub.run(&run, &ana())).unwrap();
     let messages = block_on(hub.conversations().messages(&run.conversation.unwrap(), 0, 10_000)).unwrap();
-    messages.into_iter().filter(|message| message.role != handoff_core::Role::System).map(|message| message.text).collect()
+    messages
+        .into_iter()
+        .filter(|message| message.role != handoff_core::Role::System)
+        .map(|message| message.text)
+        .collect()
 }
 
 fn answering() -> Arc<super::stage::Actor> {
@@ -171,7 +178,12 @@ fn answering() -> Arc<super::stage::Actor> {
 }
 
 /// Runs a session to its end, whatever became of an earlier try, and returns how it ended.
-fn see_through(bench: &Bench, clock: &Jumpy, run: handoff_core::RunId, session: handoff_core::SessionId) -> SessionState {
+fn see_through(
+    bench: &Bench,
+    clock: &Jumpy,
+    run: handoff_core::RunId,
+    session: handoff_core::SessionId,
+) -> SessionState {
     for _ in 0..20 {
         match bench.run(run, session, answering()) {
             Ok(SessionState::Lost) => {}
@@ -189,7 +201,8 @@ fn see_through(bench: &Bench, clock: &Jumpy, run: handoff_core::RunId, session: 
 #[test]
 fn a_start_that_fails_at_any_call_can_be_repeated_and_leaves_no_double() {
     let scratch = crate::support::repo::scratch_in_memory();
-    let repo = crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
+    let repo =
+        crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
     repo.write("new.txt", "new\n");
     let snapshot = handoff_core::capture(&repo.workspace(), &Default::default()).unwrap();
     every_call(1, |fault, at| {
@@ -212,7 +225,11 @@ fn a_start_that_fails_at_any_call_can_be_repeated_and_leaves_no_double() {
         }
         assert_eq!(see_through(&clean, &clock, started.run, started.session), SessionState::Succeeded);
         assert_eq!(said(&clean.hub, started.run), ["one", "two", "three", "did three"], "{fault:?} at {at}");
-        assert_eq!(block_on(clean.hub.list_runs(&ListRequest::new(ana()))).unwrap().runs.len(), 1, "{fault:?} at {at}");
+        assert_eq!(
+            block_on(clean.hub.list_runs(&ListRequest::new(ana()))).unwrap().runs.len(),
+            1,
+            "{fault:?} at {at}"
+        );
         assert_eq!(objects(&memory, &format!("c/{source}")), before);
         faulty.met()
     });
@@ -266,7 +283,8 @@ fn a_continuation_that_fails_at_any_call_can_be_repeated_and_is_said_once() {
 #[test]
 fn a_session_whose_storage_fails_at_any_call_loses_no_message_and_no_work() {
     let scratch = crate::support::repo::scratch_in_memory();
-    let repo = crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
+    let repo =
+        crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
     let step = if std::env::var_os("HANDOFF_KILL_ALL").is_some() { 1 } else { 3 };
     every_call(step, |fault, at| {
         let memory = MemoryStorage::new();
@@ -332,7 +350,9 @@ fn an_answer_that_fails_at_any_call_can_be_repeated_and_is_taken_once() {
         let started = block_on(stage.hub.start(StartRequest::new(ana(), environment(), "one"))).unwrap();
         stage.wait(&started.run);
         let faulty = Faulty::new(&stage.storage, fault, at);
-        let hub = handoff_core::HandoffBuilder::new(Arc::new(faulty.clone())).terms(terms()).hub(Arc::new(Idle::default()));
+        let hub = handoff_core::HandoffBuilder::new(Arc::new(faulty.clone()))
+            .terms(terms())
+            .hub(Arc::new(Idle::default()));
         let mut request = ContinueRequest::new(started.run, ana(), "this");
         request.idempotency_key = Some("key".into());
         let first = block_on(hub.answer(request.clone()));
@@ -342,7 +362,11 @@ fn an_answer_that_fails_at_any_call_can_be_repeated_and_is_taken_once() {
             assert_eq!(first, session);
         }
         wait_until("the end", || block_on(stage.hub.run(&started.run, &ana())).unwrap().state.is_terminal());
-        assert_eq!(said(&stage.hub, started.run), ["one", "Which?", "this", "took this"], "{fault:?} at {at}");
+        assert_eq!(
+            said(&stage.hub, started.run),
+            ["one", "Which?", "this", "took this"],
+            "{fault:?} at {at}"
+        );
         faulty.met()
     });
 }
@@ -360,9 +384,12 @@ fn a_pull_that_fails_at_any_call_can_be_repeated() {
         let name = format!("copy{}/app", number.fetch_add(1, Ordering::Relaxed));
         let laptop = stage.laptop.copy_to(stage.scratch.path().join(name));
         let faulty = Faulty::new(&stage.storage, fault, at);
-        let hub = handoff_core::HandoffBuilder::new(Arc::new(faulty.clone())).terms(terms()).hub(Arc::new(Idle::default()));
+        let hub = handoff_core::HandoffBuilder::new(Arc::new(faulty.clone()))
+            .terms(terms())
+            .hub(Arc::new(Idle::default()));
         let _ = block_on(hub.pull(PullRequest::new(started.run, ana()), &laptop.workspace()));
-        let pulled = block_on(stage.hub.pull(PullRequest::new(started.run, ana()), &laptop.workspace())).unwrap();
+        let pulled =
+            block_on(stage.hub.pull(PullRequest::new(started.run, ana()), &laptop.workspace())).unwrap();
         assert_eq!(pulled.report.unwrap().verdict, handoff_core::Verdict::Complete, "{fault:?} at {at}");
         assert_eq!(laptop.read("added.txt"), b"added\n");
         assert_eq!(laptop.read("notes.txt"), b"first\nfrom the laptop\n");
@@ -450,7 +477,11 @@ fn damaged_records_are_found_and_named() {
                 );
                 let text = error.to_string();
                 let named = ["run", "conversation", "snapshot", "attachment", "claim", "message", "blob"];
-                assert!(typed && named.iter().any(|name| text.contains(name)), "{key}: {} {text}", error.kind());
+                assert!(
+                    typed && named.iter().any(|name| text.contains(name)),
+                    "{key}: {} {text}",
+                    error.kind()
+                );
             }
             let hint = key.ends_with("/hint") || key.ends_with("/beat") || key.starts_with("x/");
             assert!(!hint || errors.is_empty(), "{key} is never trusted: {errors:?}");

@@ -138,7 +138,8 @@ fn another_worker_goes_on_from_the_last_checkpoint_when_one_vanishes() {
         },
     ));
     assert!(died.is_none());
-    block_on(fleet.hub.continue_run(handoff_core::ContinueRequest::new(started.run, ana(), "and this"))).unwrap();
+    block_on(fleet.hub.continue_run(handoff_core::ContinueRequest::new(started.run, ana(), "and this")))
+        .unwrap();
     let agent = acting(|session| {
         assert_eq!(fs::read_to_string(file(session, "half.txt")).unwrap(), "half\n");
         assert_eq!(fs::read_to_string(file(session, "new.txt")).unwrap(), "new\n");

@@ -11,9 +11,7 @@ use handoff_core::{
     StartRequest, SystemClock, Usage, Verdict,
 };
 
-use super::cast::{
-    Bench, House, Signal, actor, another_hub, conversation, objects, stored, wait_until,
-};
+use super::cast::{Bench, House, Signal, actor, another_hub, conversation, objects, stored, wait_until};
 use super::stage::{Actor, Seen, Stage, acting, ana, block_on, environment, file, say, terms};
 
 fn answering() -> Arc<Actor> {
@@ -377,7 +375,9 @@ fn a_team_member_continues_a_teams_run_and_only_its_creator_one_from_a_laptop() 
         let continued = block_on(hub.continue_run(ContinueRequest::new(run.id, actor("ben"), "more")));
         match continued {
             Ok(_) => assert!(allowed, "{team} {origin}"),
-            Err(error) => assert!(!allowed && error.kind() == ErrorKind::NotFound, "{team} {origin}: {error}"),
+            Err(error) => {
+                assert!(!allowed && error.kind() == ErrorKind::NotFound, "{team} {origin}: {error}")
+            }
         }
         let run = stage.wait(&run.id);
         assert_eq!(run.sessions.last().unwrap().actor, actor(if allowed { "ben" } else { "ana" }));
@@ -392,7 +392,8 @@ fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
     });
     let there = block_on(bench.hub.start(StartRequest::new(ana(), environment(), "go"))).unwrap().run;
     let scratch = crate::support::repo::scratch();
-    let repo = crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
+    let repo =
+        crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
     let workspace = repo.workspace();
     let ask = |run: handoff_core::RunId, who: &str| -> Vec<String> {
         let (hub, who) = (&bench.hub, actor(who));
@@ -412,7 +413,9 @@ fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
             block_on(hub.watch(&run, &who, Default::default())).map(|_| ()).unwrap_err(),
             block_on(hub.wait(&run, &who, Duration::ZERO)).map(|_| ()).unwrap_err(),
             block_on(hub.result(&run, &who)).map(|_| ()).unwrap_err(),
-            block_on(hub.pull(handoff_core::PullRequest::new(run, who.clone()), &workspace)).map(|_| ()).unwrap_err(),
+            block_on(hub.pull(handoff_core::PullRequest::new(run, who.clone()), &workspace))
+                .map(|_| ())
+                .unwrap_err(),
             block_on(hub.start(child)).map(|_| ()).unwrap_err(),
         ];
         let mut answers: Vec<_> = errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use handoff_core::{
-    ActiveSession, AgentInfo, Affordance, ContinueDecision, ContinueRequest, Continued, Cursor, Error,
+    ActiveSession, Affordance, AgentInfo, ContinueDecision, ContinueRequest, Continued, Cursor, Error,
     ErrorKind, Event, ListRequest, Message, Outcome, PullAction, PullRequest, RunState, SessionEnd,
     SessionState, StartRequest, Verdict, undo,
 };
@@ -49,7 +49,11 @@ fn a_follow_up_reaches_the_live_session_exactly_once_and_in_order() {
     sent.give();
     let run = stage.wait(&started.run);
     let all: Vec<_> = (0..20).map(|number| number.to_string()).collect();
-    assert!(stage.said(&run).contains(&format!("assistant: heard {}", all.join(" "))), "{:?}", stage.said(&run));
+    assert!(
+        stage.said(&run).contains(&format!("assistant: heard {}", all.join(" "))),
+        "{:?}",
+        stage.said(&run)
+    );
     assert_eq!(run.sessions.len(), 1);
 }
 
@@ -74,7 +78,9 @@ fn a_follow_up_while_the_session_is_ending_is_never_lost_and_never_twice() {
                             block_on(hub.continue_run(request)).unwrap();
                         }
                         drop(first);
-                        std::thread::sleep(Duration::from_micros((round * 7 + number * 13 + person) % 29 * 300));
+                        std::thread::sleep(Duration::from_micros(
+                            (round * 7 + number * 13 + person) % 29 * 300,
+                        ));
                     }
                 });
             }
@@ -87,12 +93,16 @@ fn a_follow_up_while_the_session_is_ending_is_never_lost_and_never_twice() {
         });
         let said = stage.said(&run);
         for person in 0..3 {
-            let of: Vec<_> = said.iter().filter(|line| line.starts_with(&format!("user: {person}."))).collect();
+            let of: Vec<_> =
+                said.iter().filter(|line| line.starts_with(&format!("user: {person}."))).collect();
             let want: Vec<_> = (0..5).map(|number| format!("user: {person}.{number}")).collect();
             assert_eq!(of, want.iter().collect::<Vec<_>>(), "round {round}: {said:?}");
         }
-        let answers: Vec<_> =
-            said.iter().filter(|line| line.starts_with("assistant")).flat_map(|line| line.split(' ')).collect();
+        let answers: Vec<_> = said
+            .iter()
+            .filter(|line| line.starts_with("assistant"))
+            .flat_map(|line| line.split(' '))
+            .collect();
         for person in 0..3 {
             for number in 0..5 {
                 let word = format!("{person}.{number}");
@@ -298,7 +308,11 @@ fn the_button_never_lies() {
     let stage = Stage::built(acting(|session| say(session, "")), |builder| builder.policy(Arc::new(house)));
     let run = block_on(stage.hub.start(stage.hand_off("go"))).unwrap().run;
     stage.wait(&run);
-    assert_eq!(offer(&stage, run, "ana"), Affordance::ContinueLocally, "there is no conversation to go on with");
+    assert_eq!(
+        offer(&stage, run, "ana"),
+        Affordance::ContinueLocally,
+        "there is no conversation to go on with"
+    );
 }
 
 /// Starts, goes away, comes back as another process with nothing but the storage and a cursor.
@@ -402,7 +416,8 @@ fn a_result_is_reviewed_previewed_pulled_and_undone() {
     stage.laptop.write("notes.txt", "begin\nfirst\nfrom the laptop\n");
     stage.laptop.write("src/main.rs", "fn main() { person() }\n");
     let result = block_on(stage.hub.result(&started.run, &ana())).unwrap().unwrap();
-    let began = block_on(stage.hub.run(&started.run, &ana())).unwrap().sessions[0].snapshot_in.clone().unwrap();
+    let began =
+        block_on(stage.hub.run(&started.run, &ana())).unwrap().sessions[0].snapshot_in.clone().unwrap();
     let began = block_on(stage.hub.snapshots().load(&began)).unwrap();
     let diff = format!("{:?}", began.diff(&result).repos);
     assert!(diff.contains("added.txt") && !diff.contains("new.txt"), "only what the run did: {diff}");
@@ -414,7 +429,10 @@ fn a_result_is_reviewed_previewed_pulled_and_undone() {
     let conversations = objects(&stage.storage, "c").len();
     let previewed = block_on(stage.hub.pull(preview, &workspace)).unwrap();
     assert!(previewed.conversation.is_none());
-    assert_eq!((stage.laptop.git(&["status", "--porcelain"]), objects(&stage.storage, "c").len()), (before, conversations));
+    assert_eq!(
+        (stage.laptop.git(&["status", "--porcelain"]), objects(&stage.storage, "c").len()),
+        (before, conversations)
+    );
 
     let pulled = block_on(stage.hub.pull(PullRequest::new(started.run, ana()), &workspace)).unwrap();
     let report = pulled.report.unwrap();
@@ -422,7 +440,9 @@ fn a_result_is_reviewed_previewed_pulled_and_undone() {
     assert_ne!(report.verdict, Verdict::Complete);
     assert_eq!(stage.laptop.read("notes.txt"), b"begin\nfirst\nfrom the laptop\nby the agent\n");
     assert_eq!(stage.laptop.read("added.txt"), b"added\n");
-    let conflicted = report.files().any(|(_, file)| !matches!(file.outcome, Outcome::Applied | Outcome::Merged | Outcome::Unchanged));
+    let conflicted = report
+        .files()
+        .any(|(_, file)| !matches!(file.outcome, Outcome::Applied | Outcome::Merged | Outcome::Unchanged));
     assert!(conflicted, "{report}");
     let fork = pulled.conversation.unwrap();
     assert_eq!((fork.owner, fork.lineage.unwrap().source), (ana(), started.conversation.unwrap()));
