@@ -122,8 +122,12 @@ pub fn torture() -> Done {
     rest.env("HANDOFF_GIT", oracle).env("HANDOFF_KILL_ALL", "1");
     rest.env("HANDOFF_CASES", wanted("HANDOFF_CASES", "5000"));
     // The long races are marked as ignored.
-    rest.args(["--", "--include-ignored"]);
+    rest.args(["--", "--include-ignored", "--skip", "very_many_schedules"]);
     phases.add("everything else", run(&mut rest));
+    // Pure computation, an hour without optimisation.
+    let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
+    schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
+    phases.add("simulated schedules", run(&mut schedules));
     phases.close()
 }
 

@@ -102,11 +102,11 @@ impl Host {
         let turn = self.worker.begin(&core, taken).await?;
         let mut watchdog = Watchdog::new(Arc::clone(&core));
         for number in 0..2 + self.below(4) {
-            match self.below(10) {
+            match self.below(20) {
                 // Stopped as a whole for up to three terms, and not aware of it.
-                0 | 1 => self.clock.sleep(TERM.mul_f64(0.5 + self.below(250) as f64 / 100.0)).await,
+                0..=3 => self.clock.sleep(TERM.mul_f64(0.5 + self.below(250) as f64 / 100.0)).await,
                 // Killed.
-                2 => return Err(Error::Cancelled),
+                4 => return Err(Error::Cancelled),
                 _ => self.live(&mut watchdog, self.below(60)).await,
             }
             let text = format!("host {} epoch {epoch} number {number}", self.name);
@@ -267,7 +267,7 @@ fn schedules(count: u64) {
     });
     let counts = counts.lock().unwrap();
     // What is never met is not tested.
-    assert!(counts.taken > count && counts.refused > count / 50 && counts.ended > count / 4, "{counts:?}");
+    assert!(counts.taken > count && counts.refused > count / 20 && counts.ended > count / 4, "{counts:?}");
     println!("{count} schedules: {counts:?}, 0 writes of a stale holder accepted");
 }
 

@@ -180,7 +180,7 @@ impl HostStorage {
     }
 
     fn lost(&self) -> bool {
-        self.world.trouble == Trouble::Heavy && self.world.below(100) < 2
+        self.world.trouble == Trouble::Heavy && self.world.below(200) < 2
     }
 
     /// A request that comes twice, the second time whenever.
