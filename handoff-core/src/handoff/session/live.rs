@@ -61,7 +61,7 @@ pub(super) struct State {
     /// Why, and since when, the agent is to stop.
     stop: Option<(Cause, Duration)>,
     /// The transcript of a run that may not store one.
-    unstored: VecDeque<Message>,
+    pub(super) unstored: VecDeque<Message>,
     /// Said by the person and taken in, while the agent waited for something else.
     unheard: Vec<Message>,
     /// Inbox records taken in, where no conversation counts them.
@@ -225,14 +225,14 @@ impl Core {
     }
 
     /// Takes in what the person said since, for the agent to be told later.
-    async fn put_by(&self) -> Result<(), Error> {
+    pub(super) async fn put_by(&self) -> Result<(), Error> {
         let new = self.drain_with(Vec::new()).await?;
         self.state().unheard.extend(new);
         Ok(())
     }
 
     /// Takes in what the person said since; the first answer among it is returned, and the rest is put by.
-    async fn take_answer(&self) -> Result<Option<Message>, Error> {
+    pub(super) async fn take_answer(&self) -> Result<Option<Message>, Error> {
         let mut answer = None;
         for what in self.drain(Vec::new()).await? {
             match what {
