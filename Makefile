@@ -1,5 +1,5 @@
 # One line each: the work is in xtask/, which also runs without make (`cargo xtask help`).
-.PHONY: demo test bench fuzz lint torture help
+.PHONY: demo test bench fuzz lint torture replay help
 
 demo: ; @REPO="$(REPO)" cargo xtask demo
 test: ; @cargo xtask test
@@ -7,4 +7,5 @@ bench: ; @cargo xtask bench
 fuzz: ; @cargo xtask fuzz
 lint: ; @cargo xtask lint
 torture: ; @cargo xtask torture
+replay: ; @REPO="$(REPO)" CRATES="$(CRATES)" COUNT="$(COUNT)" cargo xtask replay
 help: ; @cargo xtask help

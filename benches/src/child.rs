@@ -55,6 +55,7 @@ fn capture_to(repo: &Path, file: &Path) -> Done {
     let mut options = CaptureOptions::default();
     options.max_file_bytes = 8 << 30;
     options.max_total_bytes = 16 << 30;
+    options.spool_dir = file.parent().map(Path::to_owned);
     let snapshot = capture(&Workspace::new([repo])?, &options)?;
     if let Some(repo) =
         snapshot.manifest().repos.iter().find(|repo| !repo.omissions.is_empty() || repo.failed.is_some())

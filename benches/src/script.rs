@@ -70,6 +70,9 @@ tar --null --no-recursion -T - -cf - | zstd -q -3 -o "$1/out.tar.zst""#;
 /// One file as a compressed archive: `$1` the file's name, `$2` the archive.
 pub const TAR_ONE: &str = r#"tar -cf - "$1" | zstd -q -1 -T2 -f -o "$2""#;
 
+/// The same, and on the disk when it ends, as a saved bundle is.
+pub const TAR_ONE_SYNCED: &str = r#"tar -cf - "$1" | zstd -q -1 -T2 -f -o "$2"; sync "$2""#;
+
 /// A5: a merge of commits with the result checked out: `$1` is a file holding the incoming commit's id.
 pub const MERGE_TREE: &str = r#"
 tree=$(git merge-tree --write-tree HEAD "$(cat "$1")" | head -n 1)

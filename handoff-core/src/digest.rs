@@ -61,17 +61,14 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// Lower-case hexadecimal of `bytes`. By table, not by `format!`: a manifest of thousands of entries is mostly ids.
+/// Lower-case hexadecimal of `bytes`. Not by `format!`: a manifest of thousands of entries is mostly ids.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.extend(DIGITS.get(usize::from(nibble)));
-        }
-    }
-    out
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    let mut out = Vec::with_capacity(bytes.len() * 2);
+    out.extend(digits);
+    // Always text; checking that costs less than pushing characters.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// The bytes that lower-case hexadecimal `text` stands for; `None` for odd length or any other character.

@@ -154,6 +154,7 @@ macro_rules! unique_ids {
             }
 
             /// The raw bytes.
+            #[allow(dead_code, reason = "one macro for all, and not every id is asked for its bytes")]
             pub(crate) const fn bytes(&self) -> &[u8; 16] {
                 &self.0
             }

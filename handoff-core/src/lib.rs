@@ -86,6 +86,7 @@ mod report;
 mod rooted;
 pub mod run;
 pub mod runtime;
+pub mod secrets;
 pub mod snapshot;
 pub mod storage;
 #[doc(hidden)]
@@ -101,7 +102,8 @@ pub use agent::{
 pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
 pub use budget::{Budget, Usage};
 pub use capture::{
-    Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan, capture, plan,
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
+    SecretRules, capture, plan,
 };
 pub use clock::{Clock, SystemClock};
 pub use conversation::{Attachment, ConversationHead, ForkPoint, Message, Role};

@@ -67,6 +67,7 @@ impl Log {
 
     /// The last number there is, looking first at `hint`; `None` for an empty log. Doubling steps, then
     /// bisection: O(log distance) reads, never a list.
+    #[cfg(test)]
     pub(crate) async fn head(&self, hint: Option<u64>) -> Result<Option<u64>, Error> {
         Ok(self.head_body(hint).await?.map(|(seq, _)| seq))
     }

@@ -6,6 +6,8 @@ use std::process::Command;
 use crate::error::Error;
 use crate::snapshot::{Manifest, Snapshot, Spool};
 
+pub use crate::secrets::sample::sample as secret_sample;
+
 /// A snapshot of `manifest_json` with `blobs` as its contents, whether or not the two agree. Nothing but the
 /// shape of the manifest is checked here: refusing the rest is what the tests are about.
 pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snapshot, Error> {
@@ -16,6 +18,15 @@ pub fn snapshot_from_parts(manifest_json: &[u8], blobs: &[&[u8]]) -> Result<Snap
         spool.add(blob)?;
     }
     spool.seal(manifest)
+}
+
+/// The three-way merge of texts that an apply makes: the merged text, or `None` for a conflict.
+pub fn merge_texts(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
+    let labels = crate::text::Labels { ours: "target", base: "base", theirs: "snapshot" };
+    match crate::text::merge(base, ours, theirs, labels) {
+        crate::text::Merged::Clean(text) => Some(text),
+        crate::text::Merged::Conflict { .. } => None,
+    }
 }
 
 /// A repository with an uncommitted edit of `notes.txt`, and a clean clone of it, both below one temporary

@@ -17,7 +17,9 @@ cargo xtask <task>, or make <task>
   bench     capture and apply beside git and tar, HANDOFF_BENCH_QUICK=1 for small sizes
   fuzz      cargo-fuzz where it is installed, for FUZZ_SECONDS (60) per target; else the seeds only
   lint      house rules, format, clippy, cargo-deny where it is installed
-  torture   the kill harness at every call, and many more generated cases
+  torture   every kind of state with a table of what was met, the kill harness at every call, many more cases
+  replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
+            CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   tidy      the house rules alone
 ";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("fuzz") => tasks::fuzz(),
         Some("lint") => tasks::lint(),
         Some("torture") => tasks::torture(),
+        Some("replay") => tasks::replay(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -107,22 +107,46 @@ pub fn fuzz() -> Done {
     phases.close()
 }
 
-/// `make torture`: the kill harness at every call and many more generated cases. Tens of minutes.
+/// `make torture`: every kind of state with the table of what was met, then the kill harness at every call and
+/// many more generated cases. Tens of minutes.
 pub fn torture() -> Done {
     tools::need(&[("git", "git"), ("strace", "strace")])?;
-    let cases = std::env::var("HANDOFF_CASES").unwrap_or_else(|_| "5000".to_owned());
-    let mut command =
-        cargo(&["test", "--locked", "-p", "handoff-core", "--lib", "--tests", "--no-fail-fast"]);
-    command.env("HANDOFF_GIT", git::oracle()?).env("HANDOFF_KILL_ALL", "1").env("HANDOFF_CASES", cases);
-    // The long races are marked as ignored.
-    command.args(["--", "--include-ignored", "--skip", "very_many_schedules"]);
+    let oracle = git::oracle()?;
+    let wanted = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
     let mut phases = Phases::new();
-    phases.add("kills, races, cases", run(&mut command));
+    let mut states = cargo(&["test", "--locked", "-p", "handoff-core", "--test", "main", "--"]);
+    states.args(["--exact", "--nocapture", "flow::torture::every_kind_of_state_travels"]);
+    states.env("HANDOFF_GIT", &oracle).env("HANDOFF_STATES", wanted("HANDOFF_STATES", "10600"));
+    phases.add("states", run(&mut states));
+    let mut rest = cargo(&["test", "--locked", "-p", "handoff-core", "--lib", "--tests", "--no-fail-fast"]);
+    rest.env("HANDOFF_GIT", oracle).env("HANDOFF_KILL_ALL", "1");
+    rest.env("HANDOFF_CASES", wanted("HANDOFF_CASES", "5000"));
+    // The long races are marked as ignored.
+    rest.args(["--", "--include-ignored", "--skip", "very_many_schedules"]);
+    phases.add("everything else", run(&mut rest));
     // Pure computation, an hour without optimisation.
     let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
     schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
     phases.add("simulated schedules", run(&mut schedules));
     phases.close()
+}
+
+/// `make replay`: real histories against git's own merges.
+pub fn replay() -> Done {
+    tools::need(&[("git", "git")])?;
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let mut command = cargo(&["run", "--locked", "--release", "--quiet", "-p", "handoff-replay", "--"]);
+    match (given("REPO"), given("CRATES")) {
+        (repo, None) => {
+            let repo = repo.map_or_else(root, std::path::PathBuf::from);
+            command.arg(std::path::absolute(&repo).map_err(|why| format!("{}: {why}", repo.display()))?);
+        }
+        (None, Some(crates)) => {
+            command.arg("--releases").arg(root().join("target/releases")).args(crates.split_whitespace());
+        }
+        _ => return Err("give REPO or CRATES, not both".into()),
+    }
+    run(command.env("HANDOFF_GIT", git::oracle()?))
 }
 
 fn format() -> Done {

@@ -17,6 +17,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha2", &["digest.rs"]),
     ("encoding_rs", &["git/"]),
     ("zstd", &["snapshot/", "record.rs"]),
+    ("aho_corasick", &["secrets/"]),
     ("imara_diff", &["text/", "text.rs"]),
     ("similar", &["text/", "text.rs"]),
 ];
@@ -31,8 +32,17 @@ const VALUES: &[&str] = &[
     "report.rs",
     "snapshot/manifest.rs",
 ];
-const MECHANISMS: &[&str] =
-    &["git/", "text/", "rooted/", "workspace.rs", "capture/", "apply/", "snapshot/", "transcript/"];
+const MECHANISMS: &[&str] = &[
+    "git/",
+    "text/",
+    "rooted/",
+    "secrets/",
+    "workspace.rs",
+    "capture/",
+    "apply/",
+    "snapshot/",
+    "transcript/",
+];
 const UPPER: &[&str] = &["storage", "runtime", "agent", "lease", "policy", "notify", "handoff"];
 
 /// Places in handoff-core/src and the modules of the crate they must not name.
@@ -45,6 +55,11 @@ const LAYERS: &[(&[&str], &[&str], &str)] = &[
     (VALUES, UPPER, "values know no port, adapter or policy"),
     (MECHANISMS, UPPER, "mechanisms know no port, adapter or policy"),
     (&["text/"], &["git", "rooted", "workspace", "capture", "apply", "snapshot"], "text is pure"),
+    (
+        &["secrets/"],
+        &["git", "rooted", "workspace", "capture", "apply", "snapshot", "text"],
+        "finding secrets is pure",
+    ),
     (&["rooted/"], &["git", "capture", "apply", "snapshot", "text"], "the resolver knows only paths"),
     (&["git/"], &["capture", "apply", "workspace"], "git knows neither capture nor apply"),
     (

@@ -161,7 +161,11 @@ pub(super) fn add_omissions(omissions: &[Omission], files: &mut Vec<FileReport>)
         let count = omission.count.filter(|count| *count > 1);
         file.message = count.map(|count| format!("{count} files"));
         if omission.reason == OmissionReason::SecretName || omission.reason == OmissionReason::SecretContent {
-            file.message = omission.rule.as_ref().map(|rule| format!("rule {rule}"));
+            let line = omission.line.map_or_else(String::new, |line| format!(", line {line}"));
+            file.message = omission.rule.as_ref().map(|rule| match count {
+                Some(count) => format!("rule {rule}; {count} files"),
+                None => format!("rule {rule}{line}"),
+            });
         }
         known.insert(omission.path.clone(), files.len());
         files.push(file);

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::journal::{IndexOp, IndexState, StageState};
 use super::sides::Reader;
 use crate::error::Error;
-use crate::git::{IndexChange, Repo, StagedItem, TreeItem};
+use crate::git::{IndexBits, IndexChange, Repo, StagedItem, TreeItem};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::report::{Detail, FileReport, Outcome, StagingReport};
@@ -115,7 +115,11 @@ fn decide(reader: &Reader<'_>, entry: &Entry, wanted: Wanted) -> Result<Option<I
         Some(_) => return Err("target_differs"),
     };
     match IndexState::of(&now) {
-        Some(old) if now == head => Ok(Some(IndexOp { path: entry.path.clone(), old, new })),
+        Some(old) if now == head => {
+            let bits = reader.index.bits(&entry.path);
+            let (skipped, assumed) = (bits.skip_worktree, bits.assume_unchanged);
+            Ok(Some(IndexOp { path: entry.path.clone(), old, new, skipped, assumed }))
+        }
         _ => Err("target_differs"),
     }
 }
@@ -216,7 +220,13 @@ fn write(repo: &Repo, ops: &[IndexOp], backwards: bool, claim: &Path, report: &m
         .iter()
         .map(|op| {
             let (from, to) = if backwards { (&op.new, &op.old) } else { (&op.old, &op.new) };
-            IndexChange { path: op.path.clone(), expected: from.into(), wanted: to.into() }
+            // Git shall look at what was just staged, and where it did not look before, not look again.
+            let bits = if backwards {
+                IndexBits { assume_unchanged: op.assumed, skip_worktree: op.skipped }
+            } else {
+                IndexBits::default()
+            };
+            IndexChange { path: op.path.clone(), expected: from.into(), wanted: to.into(), bits }
         })
         .collect();
     match repo.write_index(&changes, claim) {

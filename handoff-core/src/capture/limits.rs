@@ -35,6 +35,7 @@ pub(super) fn patterns(options: &CaptureOptions) -> Result<Option<Patterns>, Err
 pub(super) fn ignored(paths: Vec<RelPath>) -> impl Iterator<Item = Omission> {
     let reason = OmissionReason::Ignored;
     paths.into_iter().map(move |path| Omission {
+        line: None,
         count: None,
         path,
         reason: reason.clone(),
@@ -63,7 +64,16 @@ pub(super) fn excluded_repositories(nested: &mut Vec<Nested>, patterns: Option<&
             return true;
         };
         let reason = OmissionReason::Excluded;
-        out.push(Omission { count: None, path, reason, rule: Some(rule), size: None, extra: Extra::new() });
+        let omission = Omission {
+            count: None,
+            line: None,
+            path,
+            reason,
+            rule: Some(rule),
+            size: None,
+            extra: Extra::new(),
+        };
+        out.push(omission);
         false
     });
     out
@@ -91,6 +101,7 @@ pub(super) fn cap_entries(outcomes: &mut [(RelPath, Outcome)], taken: u64, max: 
                 let size = entry.worktree.as_ref().map(|state| state.size);
                 *outcome = Outcome::Omission(Omission {
                     count: None,
+                    line: None,
                     path: path.clone(),
                     reason: OmissionReason::OverBudget,
                     rule: Some(max_entries(max)),
@@ -125,6 +136,7 @@ pub(super) fn aggregate(mut omissions: Vec<Omission>) -> Vec<Omission> {
                 && level(&omission.path, depth) == deepest
             {
                 omission.count = Some(omission.count.unwrap_or(1));
+                omission.line = None;
                 omission.path = directory(&omission.path);
             }
             let key = (omission.path.clone(), omission.reason.clone(), omission.rule.clone());
@@ -173,6 +185,7 @@ mod tests {
     fn omitted(path: &str, size: u64) -> Omission {
         Omission {
             count: None,
+            line: None,
             path: path.into(),
             reason: OmissionReason::TooLarge,
             rule: None,

@@ -1,18 +1,20 @@
 //! Files outside any checkout: read like new files, without git, and by the same rules of quiet and of ending early.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::time::{Instant, SystemTime};
 
 use super::options::{CaptureOptions, PlannedChange, PlannedFile};
 use super::pass::not_read;
+use super::plan::Rules;
 use super::read::{Outcome, Read, Stop};
+use super::secrets::Looked;
 use super::settle::{Look, Stamp, Watch};
 use super::stream::Ending;
 use super::{Run, limits};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::git::Patterns;
 use crate::path::{RelPath, auto_run};
 use crate::progress::Until;
 use crate::rooted::{Dir, errno_name};
@@ -22,6 +24,9 @@ use crate::workspace::{LooseFile, Workspace};
 /// Files above this go to the spool as a stream, in bytes.
 const HELD: u64 = 8 << 20;
 
+/// What stands for a repository's name where a file is in none.
+const OUTSIDE: &str = "";
+
 impl Run<'_> {
     /// Captures the files outside any checkout, in order of name, and waits until all of them have been quiet.
     pub(super) fn loose_files(&mut self) -> Result<(Vec<Entry>, Vec<Omission>), Error> {
@@ -30,7 +35,7 @@ impl Run<'_> {
         let mut entries = self.entries;
         for file in files {
             self.options.control.check()?;
-            let read = match refusal(file, self.options, self.patterns, entries) {
+            let read = match refusal(file, self.options, self.rules(), entries) {
                 Some(omission) => Outcome::Omission(omission).into(),
                 None => self.loose_file(file).map_err(Stop::into_error)?,
             };
@@ -94,12 +99,18 @@ impl Run<'_> {
         let begun = (SystemTime::now(), Instant::now());
         let (mut opened, before) = match open(file) {
             Ok(opened) => opened,
-            Err(omission) => return Ok(Outcome::Omission(omission).into()),
+            Err(omission) => return Ok(Outcome::Omission(*omission).into()),
         };
         if let Some(omission) = too_large(file, before.size, self.bytes, self.options) {
             return Ok(Outcome::Omission(omission).into());
         }
-        let (blob, size) = match self.take(&mut opened, before) {
+        let (taken, looked) = self.take(file, &mut opened, before);
+        if let Some(found) = looked.found.into_iter().next() {
+            let rule = Some(found.rule);
+            let held = omission(&file.name, OmissionReason::SecretContent, rule, Some(before.size));
+            return Ok(Outcome::Omission(Omission { line: Some(found.line), ..held }).into());
+        }
+        let (blob, size) = match taken {
             Ok(taken) => taken,
             Err(AddError::Source(why)) => {
                 let unreadable = || Outcome::Omission(unreadable(file, &why)).into();
@@ -112,7 +123,14 @@ impl Run<'_> {
         let watch = Watch::new(before, still, blob, begun, self.options.quiet);
         let mode = if before.executable { Mode::Executable } else { Mode::Regular };
         let state = FileState { blob: Some(blob), eol: None, mode, oid: None, size, extra: Extra::new() };
-        let flags = EntryFlags { auto_run: auto_run(&file.name), untracked: true, ..EntryFlags::default() };
+        let named = self.secrets.name(OUTSIDE, &file.name).unwrap_or_default();
+        let allowed: BTreeSet<_> = looked.allowed.into_iter().chain(named).collect();
+        let flags = EntryFlags {
+            allowed_secrets: allowed.into_iter().collect(),
+            auto_run: auto_run(&file.name),
+            untracked: true,
+            ..EntryFlags::default()
+        };
         let entry = Entry {
             flags,
             head: None,
@@ -131,17 +149,34 @@ impl Run<'_> {
         Some(Read { cut: Some(why), ..Outcome::Omission(omission).into() })
     }
 
-    /// The content of an open file, in the spool.
-    fn take(&self, file: &mut File, before: Stamp) -> Result<(Digest, u64), AddError> {
+    /// The content of an open file, in the spool unless it holds a secret.
+    fn take(
+        &self,
+        named: &LooseFile,
+        file: &mut File,
+        before: Stamp,
+    ) -> (Result<(Digest, u64), AddError>, Looked) {
+        let (spool, control) = (&self.spool, &self.options.control);
         // One byte more than it has, so that a file which grows is seen to.
         let mut source = Ending { source: file.take(before.size + 1), until: self.until };
         if before.size > HELD {
-            return self.spool.add_reader(&mut source, &self.options.control);
+            let add = |source: &mut (dyn io::Read + Send)| spool.add_reader(source, control);
+            return self.secrets.watch(OUTSIDE, &named.name, 1, &mut source, add);
         }
         let mut content = Vec::with_capacity(before.size as usize + 1);
-        source.read_to_end(&mut content).map_err(AddError::Source)?;
-        let blob = self.spool.add(&content).map_err(AddError::Spool)?;
-        Ok((blob, content.len() as u64))
+        if let Err(why) = source.read_to_end(&mut content) {
+            return (Err(AddError::Source(why)), Looked::default());
+        }
+        let looked = self.secrets.look(OUTSIDE, &named.name, 1, &content);
+        if !looked.found.is_empty() {
+            return (Ok((Digest::of(b""), 0)), looked);
+        }
+        let added = spool.add(&content).map_err(AddError::Spool);
+        (added.map(|blob| (blob, content.len() as u64)), looked)
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        Rules { patterns: self.patterns, secrets: self.secrets }
     }
 }
 
@@ -150,37 +185,35 @@ pub(super) fn plan(
     workspace: &Workspace,
     options: &CaptureOptions,
     until: &Until,
-    patterns: Option<&Patterns>,
+    rules: Rules<'_>,
     bytes: &mut u64,
 ) -> Result<(Vec<PlannedFile>, Vec<Omission>), Error> {
     let (mut files, mut omissions) = (Vec::new(), Vec::new());
     for file in workspace.loose_files() {
         options.control.check()?;
-        let size = match (refusal(file, options, patterns, 0), until.reached()) {
-            (Some(omission), _) => Err(omission),
-            (None, Some(why)) => Err(omission(&file.name, not_read(&why), None, None)),
+        let size = match (refusal(file, options, rules, 0), until.reached()) {
+            (Some(omission), _) => Err(Box::new(omission)),
+            (None, Some(why)) => Err(Box::new(omission(&file.name, not_read(&why), None, None))),
             (None, None) => open(file).map(|(_, stamp)| stamp.size),
         };
-        match size.and_then(|size| too_large(file, size, *bytes, options).map_or(Ok(size), Err)) {
+        match size.and_then(|size| match too_large(file, size, *bytes, options) {
+            Some(omission) => Err(Box::new(omission)),
+            None => Ok(size),
+        }) {
             Ok(size) => {
                 *bytes = bytes.saturating_add(size);
                 let change = PlannedChange::Untracked;
                 files.push(PlannedFile { path: file.name.clone(), change, bytes: size });
             }
-            Err(omission) => omissions.push(omission),
+            Err(omission) => omissions.push(*omission),
         }
     }
     Ok((files, omissions))
 }
 
 /// Why a file is left out before it is looked at.
-fn refusal(
-    file: &LooseFile,
-    options: &CaptureOptions,
-    patterns: Option<&Patterns>,
-    entries: u64,
-) -> Option<Omission> {
-    let rule = patterns.and_then(|patterns| patterns.matching(file.name.as_bytes()));
+fn refusal(file: &LooseFile, options: &CaptureOptions, rules: Rules<'_>, entries: u64) -> Option<Omission> {
+    let rule = rules.patterns.and_then(|patterns| patterns.matching(file.name.as_bytes()));
     if rule.is_some() {
         return Some(omission(&file.name, OmissionReason::Excluded, rule, None));
     }
@@ -188,7 +221,8 @@ fn refusal(
         let rule = limits::max_entries(options.max_entries);
         return Some(omission(&file.name, OmissionReason::OverBudget, Some(rule), None));
     }
-    None
+    let rule = rules.secrets.name(OUTSIDE, &file.name).err()?;
+    Some(omission(&file.name, OmissionReason::SecretName, Some(rule), None))
 }
 
 fn too_large(file: &LooseFile, size: u64, taken: u64, options: &CaptureOptions) -> Option<Omission> {
@@ -204,7 +238,7 @@ fn too_large(file: &LooseFile, size: u64, taken: u64, options: &CaptureOptions) 
 
 /// Opens the file, or says why it cannot be read. The links on the way were followed when it was named; one that
 /// has appeared at its place since is not.
-fn open(file: &LooseFile) -> Result<(File, Stamp), Omission> {
+fn open(file: &LooseFile) -> Result<(File, Stamp), Box<Omission>> {
     let parent = file.path.parent().unwrap_or(&file.path);
     let name = file.path.file_name().unwrap_or_default().as_encoded_bytes();
     let opened = Dir::open(parent).and_then(|dir| match dir.stat(name)? {
@@ -212,18 +246,18 @@ fn open(file: &LooseFile) -> Result<(File, Stamp), Omission> {
         Some(_) => dir.open_file(name).map(Some),
         None => Err(io::ErrorKind::NotFound.into()),
     });
-    let special = || omission(&file.name, OmissionReason::SpecialFile, None, None);
+    let special = || Box::new(omission(&file.name, OmissionReason::SpecialFile, None, None));
     match opened {
         Ok(Some(opened)) => match Stamp::of(&opened) {
             Ok(Some(stamp)) => Ok((opened, stamp)),
             Ok(None) => Err(special()),
-            Err(why) => Err(unreadable(file, &why)),
+            Err(why) => Err(Box::new(unreadable(file, &why))),
         },
         Ok(None) => Err(special()),
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
-            Err(omission(&file.name, OmissionReason::Vanished, None, None))
+            Err(Box::new(omission(&file.name, OmissionReason::Vanished, None, None)))
         }
-        Err(why) => Err(unreadable(file, &why)),
+        Err(why) => Err(Box::new(unreadable(file, &why))),
     }
 }
 
@@ -232,5 +266,5 @@ fn unreadable(file: &LooseFile, why: &io::Error) -> Omission {
 }
 
 fn omission(path: &RelPath, reason: OmissionReason, rule: Option<String>, size: Option<u64>) -> Omission {
-    Omission { count: None, path: path.clone(), reason, rule, size, extra: Extra::new() }
+    Omission { count: None, line: None, path: path.clone(), reason, rule, size, extra: Extra::new() }
 }

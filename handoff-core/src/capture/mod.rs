@@ -7,6 +7,7 @@ mod pass;
 mod plan;
 mod read;
 mod scan;
+mod secrets;
 mod settle;
 mod stream;
 #[cfg(test)]
@@ -16,9 +17,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub use self::options::{Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan};
+pub use self::options::{
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
+    SecretRules,
+};
 use self::read::{Outcome, Stop};
 use self::scan::candidates;
+use self::secrets::Secrets;
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
@@ -59,6 +64,7 @@ use crate::workspace::Workspace;
 pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapshot, Error> {
     let (options, until) = ending(options);
     let patterns = limits::patterns(&options)?;
+    let secrets = Secrets::new(&options)?;
     let mut tight = false;
     loop {
         let mut run = Run {
@@ -66,7 +72,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             options: &options,
             until: &until,
             patterns: patterns.as_ref(),
-            spool: Spool::new(options.spool_memory),
+            secrets: &secrets,
+            spool: Spool::new_in(options.spool_memory, options.spool_dir.clone()),
             tight,
             entries: 0,
             bytes: 0,
@@ -116,12 +123,14 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
 pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePlan, Error> {
     let (options, until) = ending(options);
     let patterns = limits::patterns(&options)?;
+    let secrets = Secrets::new(&options)?;
+    let rules = plan::Rules { patterns: patterns.as_ref(), secrets: &secrets };
     let mut repos = Vec::new();
     let mut todo: Vec<_> =
         workspace.repos().iter().map(|repo| (repo.root.clone(), repo.name.clone())).collect();
     let mut bytes = 0_u64;
     while let Some((root, name)) = todo.pop() {
-        match plan::repository(&root, &options, &until, patterns.as_ref(), &mut bytes) {
+        match plan::repository(&root, &name, &options, &until, rules, &mut bytes) {
             Ok((mut found, nested)) => {
                 found.name.clone_from(&name);
                 repos.push(found);
@@ -140,8 +149,7 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
         }
     }
     repos.sort_by(|a, b| a.name.cmp(&b.name));
-    let (loose_files, loose_omissions) =
-        loose::plan(workspace, &options, &until, patterns.as_ref(), &mut bytes)?;
+    let (loose_files, loose_omissions) = loose::plan(workspace, &options, &until, rules, &mut bytes)?;
     Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
@@ -178,6 +186,7 @@ struct Run<'a> {
     options: &'a CaptureOptions,
     until: &'a Until,
     patterns: Option<&'a Patterns>,
+    secrets: &'a Secrets<'a>,
     spool: Spool,
     /// The limit for the whole snapshot may be reached, so what fits is decided in order.
     tight: bool,
@@ -265,7 +274,7 @@ impl Run<'_> {
         manifest.id = id?;
         self.cut = self.cut.take().or(found.cut);
         let mut moved = locked;
-        let mut outcomes = self.read(&repo, &index, found.paths, &mut moved)?;
+        let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths, &mut moved)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
         for (_, outcome) in outcomes {
             match outcome {
@@ -275,6 +284,7 @@ impl Run<'_> {
             }
         }
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
+        manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
         manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));

@@ -1,9 +1,12 @@
 //! What a caller chooses, and what a plan tells.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::path::RelPath;
 use crate::progress::Control;
+use crate::secrets::SecretScanner;
 use crate::snapshot::{Omission, RepoFailure};
 
 /// What to capture, and how much of it.
@@ -18,8 +21,14 @@ pub struct CaptureOptions {
     pub max_entries: u64,
     /// Patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
     pub exclude: Vec<String>,
+    /// Secrets that may travel all the same, each by its exact path and rule, as the omission names them. What was
+    /// allowed is recorded in the entry.
+    pub allow_secrets: Vec<AllowSecret>,
+    /// Rules for secrets beside the built-in ones, and without some of those.
+    pub secret_rules: SecretRules,
     /// Patterns in gitignore syntax of ignored files to carry; everything else that git ignores stays behind. An
-    /// ignored directory that matches is carried whole. Default none.
+    /// ignored directory that matches is carried whole. Asking for a file does not allow the secrets in it: that is
+    /// [`allow_secrets`](Self::allow_secrets). Default none.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -70,6 +79,10 @@ pub struct CaptureOptions {
     pub attempts: u32,
     /// Content kept in memory before it goes to an unlinked temporary file, in bytes. Default 32 MiB.
     pub spool_memory: u64,
+    /// Directory in whose file system that temporary file is. Default none: the system's for temporary files. Name the
+    /// directory that the snapshot will be saved to, and [`Snapshot::save`](crate::Snapshot::save) need not copy it; not
+    /// one that is captured.
+    pub spool_dir: Option<PathBuf>,
     /// Progress and cancellation.
     pub control: Control,
 }
@@ -104,6 +117,8 @@ impl Default for CaptureOptions {
             max_total_bytes: 1 << 30,
             max_entries: 50_000,
             exclude: Vec::new(),
+            allow_secrets: Vec::new(),
+            secret_rules: SecretRules::default(),
             include_ignored: Vec::new(),
             worktree_include: true,
             list_ignored: false,
@@ -114,9 +129,41 @@ impl Default for CaptureOptions {
             quiet: Duration::from_millis(50),
             attempts: 4,
             spool_memory: 32 << 20,
+            spool_dir: None,
             control: Control::default(),
         }
     }
+}
+
+/// One file that may travel though a rule finds a secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AllowSecret {
+    /// The repository's name, empty for files outside any; `None` for all of the workspace.
+    pub repo: Option<String>,
+    /// The file, exactly.
+    pub path: RelPath,
+    /// The rule, exactly: [`Omission::rule`].
+    pub rule: String,
+}
+
+impl AllowSecret {
+    /// Lets `path` travel, in whatever repository it is, in spite of `rule`.
+    pub fn new(path: impl Into<RelPath>, rule: impl Into<String>) -> Self {
+        Self { repo: None, path: path.into(), rule: rule.into() }
+    }
+}
+
+/// A caller's changes to the rules for secrets. There is no switch for all of them.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SecretRules {
+    /// Patterns in gitignore syntax of further names that stay at home; the pattern is the rule's id.
+    pub names: Vec<String>,
+    /// Further searches in contents.
+    pub scanners: Vec<Arc<dyn SecretScanner>>,
+    /// Ids of rules that are not to be applied.
+    pub disabled: Vec<String>,
 }
 
 /// What a capture would carry, found without reading any content.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::read::{Outcome, Read, Reader, Stop, omission};
 use super::scan::Candidate;
+use super::secrets::Named;
 use super::settle::Look;
 use super::{Run, limits};
 use crate::git::{Index, Repo};
@@ -20,6 +21,8 @@ const BATCH: usize = 16;
 /// What is read, and from where.
 pub(super) struct Source<'a> {
     pub repo: &'a Repo,
+    /// The repository's name in the snapshot.
+    pub name: &'a str,
     pub index: &'a Index,
     pub root: &'a Root,
 }
@@ -30,6 +33,7 @@ impl Run<'_> {
     pub(super) fn read(
         &mut self,
         repo: &Repo,
+        name: &str,
         index: &Index,
         candidates: Vec<Candidate>,
         moved: &mut bool,
@@ -39,7 +43,7 @@ impl Run<'_> {
         let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
         // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
         let in_order = self.tight || most > self.options.max_total_bytes;
-        let source = Source { repo, index, root: &root };
+        let source = Source { repo, name, index, root: &root };
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let mut reads = self.pass(&source, candidates.len(), in_order, |reader, at| {
             let Some(candidate) = candidates.get(at) else { return Ok(Outcome::Unchanged.into()) };
@@ -50,7 +54,7 @@ impl Run<'_> {
                 let cut = Some(why);
                 Read { cut, ..Outcome::Omission(omission(candidate, reason, None, None)).into() }
             } else {
-                reader.read(candidate)?
+                self.read_unless_named(reader, name, candidate)?
             };
             let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
             meter.step(1, read.bytes, Some(&candidate.path))?;
@@ -68,7 +72,7 @@ impl Run<'_> {
                     return Ok(Look::Moving);
                 }
                 reader.give_back(open.bytes);
-                Ok(Look::Again(Box::new(reader.read(candidate)?)))
+                Ok(Look::Again(Box::new(run.read_unless_named(reader, name, candidate)?)))
             })
         })?;
         for read in &mut reads {
@@ -81,6 +85,19 @@ impl Run<'_> {
             .zip(reads)
             .map(|(candidate, read)| (candidate.path, read.outcome))
             .collect())
+    }
+
+    /// Reads a candidate, unless its name alone keeps it at home.
+    fn read_unless_named(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        candidate: &Candidate,
+    ) -> Result<Read, Stop> {
+        match self.secrets.by_name(name, candidate) {
+            Named::Omitted(omission) => Ok(Outcome::Omission(omission).into()),
+            Named::Travels(allowed) => reader.read(candidate, allowed),
+        }
     }
 
     /// Calls `visit` with each of the numbers below `count`, in any order and on several threads unless `in_order`.
@@ -98,7 +115,7 @@ impl Run<'_> {
         let work = || -> Result<Vec<(usize, T)>, Stop> {
             let left =
                 if in_order { self.options.max_total_bytes.saturating_sub(self.bytes) } else { u64::MAX };
-            let mut reader = Reader::new(source, &self.spool, self.options, self.until, left);
+            let mut reader = Reader::new(source, &self.spool, self.options, self.secrets, self.until, left);
             let (mut out, mut turn) = (Vec::new(), 0..0);
             loop {
                 if turn.is_empty() {

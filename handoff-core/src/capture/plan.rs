@@ -5,6 +5,7 @@ use std::path::Path;
 use super::pass::not_read;
 use super::read::omission;
 use super::scan::{Candidate, Disk, candidates};
+use super::secrets::{Named, Secrets};
 use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
@@ -13,13 +14,21 @@ use crate::progress::Until;
 use crate::rooted::errno_name;
 use crate::snapshot::{Omission, OmissionReason};
 
+/// What keeps paths out before they are read.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub patterns: Option<&'a Patterns>,
+    pub secrets: &'a Secrets<'a>,
+}
+
 /// Plans the repository at `root`; `bytes` counts content over all repositories. Also returns the repositories
 /// inside it.
 pub(super) fn repository(
     root: &Path,
+    name: &str,
     options: &CaptureOptions,
     until: &Until,
-    patterns: Option<&Patterns>,
+    rules: Rules<'_>,
     bytes: &mut u64,
 ) -> Result<(RepoPlan, Vec<RelPath>), Error> {
     let repo = Repo::open_at(root)?;
@@ -40,7 +49,13 @@ pub(super) fn repository(
             plan.omissions.push(omission(candidate, not_read(&why), None, None));
             continue;
         }
-        match left_out(candidate, options, patterns, *bytes) {
+        let ruled_out = limits::excluded(candidate, rules.patterns).or_else(|| {
+            match rules.secrets.by_name(name, candidate) {
+                Named::Omitted(omission) => Some(omission),
+                Named::Travels(_) => None,
+            }
+        });
+        match ruled_out.or_else(|| left_out(candidate, options, *bytes)) {
             Some(omission) => plan.omissions.push(omission),
             None => {
                 let Some(file) = planned(candidate) else { continue };
@@ -49,21 +64,14 @@ pub(super) fn repository(
             }
         }
     }
-    plan.omissions.extend(limits::excluded_repositories(&mut found.nested, patterns));
+    plan.omissions.extend(limits::excluded_repositories(&mut found.nested, rules.patterns));
+    plan.omissions.extend(rules.secrets.repositories(name, &mut found.nested));
     plan.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
     plan.omissions = limits::aggregate(plan.omissions);
     Ok((plan, found.nested.into_iter().map(|nested| nested.path).collect()))
 }
 
-fn left_out(
-    candidate: &Candidate,
-    options: &CaptureOptions,
-    patterns: Option<&Patterns>,
-    bytes: u64,
-) -> Option<Omission> {
-    if let Some(excluded) = limits::excluded(candidate, patterns) {
-        return Some(excluded);
-    }
+fn left_out(candidate: &Candidate, options: &CaptureOptions, bytes: u64) -> Option<Omission> {
     let size = candidate.bytes();
     let (reason, rule) = match &candidate.disk {
         Disk::Special => (OmissionReason::SpecialFile, None),

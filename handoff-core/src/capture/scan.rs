@@ -24,6 +24,8 @@ pub(super) struct Candidates {
 /// A repository inside another.
 pub(super) struct Nested {
     pub path: RelPath,
+    /// Git tracks it as a commit.
+    pub is_submodule: bool,
 }
 
 /// One path that may be changed.
@@ -119,7 +121,7 @@ pub(super) fn candidates(
         };
         let path = path.clone();
         if let Some(Found::NestedRepo) = from_disk.as_ref().map(|a| &a.found) {
-            out.nested.push(Nested { path: without_slash(&path) });
+            out.nested.push(Nested { path: without_slash(&path), is_submodule: false });
             if from_head.is_none() {
                 continue;
             }
@@ -159,7 +161,7 @@ pub(super) fn candidates(
             Some(Found::Special) => Disk::Special,
             Some(Found::Submodule { present }) => {
                 if present {
-                    out.nested.push(Nested { path: path.clone() });
+                    out.nested.push(Nested { path: path.clone(), is_submodule: true });
                 }
                 Disk::Submodule { present }
             }

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 mod layout;
+mod secrets;
 mod settings;
 
 use super::*;

@@ -104,7 +104,7 @@ impl Faulty {
     async fn fault(&self, key: Option<&Key>) -> Result<Option<Fault>, StorageError> {
         let (fault, late) = {
             let mut state = self.state();
-            let late = if state.late.is_empty() || state.next() % 4 != 0 {
+            let late = if state.late.is_empty() || !state.next().is_multiple_of(4) {
                 None
             } else {
                 let at = state.next() as usize % state.late.len();

@@ -119,6 +119,7 @@ names! {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the macro has no place for a default")]
 impl Default for MessageKind {
     fn default() -> Self {
         Self::Message
@@ -202,6 +203,7 @@ names! {
     }
 }
 
+#[allow(clippy::derivable_impls, reason = "the macro has no place for a default")]
 impl Default for ToolStatus {
     fn default() -> Self {
         Self::Done

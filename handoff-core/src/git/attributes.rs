@@ -244,8 +244,13 @@ impl Normaliser {
         }
         let slashes = dir.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         let can = slashes.chain([0, dir.len()]).all(|end| {
-            let at =
-                self.root.join(super::os_path(dir.get(..end).unwrap_or_default())).join(".gitattributes");
+            let part = dir.get(..end).unwrap_or_default();
+            // Neighbours share most directories on their way, and looking at each takes a system call.
+            let seen = self.last_dir.as_ref().is_some_and(|(last, can)| *can && is_at_or_below(last, part));
+            if seen {
+                return true;
+            }
+            let at = self.root.join(super::os_path(part)).join(".gitattributes");
             std::fs::symlink_metadata(at)
                 .map_or(true, |meta| meta.is_file() || meta.is_symlink() || meta.is_dir())
         });
@@ -307,6 +312,11 @@ fn fill(
         *attributes = plain;
     }
     platform.matching_attributes(attributes);
+}
+
+fn is_at_or_below(path: &[u8], dir: &[u8]) -> bool {
+    let below = path.strip_prefix(dir);
+    below.is_some_and(|below| dir.is_empty() || below.is_empty() || below.starts_with(b"/"))
 }
 
 /// Patterns in gitignore syntax from a caller.

@@ -1,26 +1,20 @@
 //! The index: read in every version, split and sparse; written only to restore staged state.
 
 use std::fs;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _};
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::index::entry::{Flags, Mode as RawMode, Stage, Stat};
 
+use super::lock::IndexLock;
 use super::objects::TreeItem;
 use super::{Repo, config, from_gix, mode_of, raw_mode, to_gix};
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::snapshot::Mode;
-
-/// Git's lock of the index, in the git directory.
-const LOCK: &str = "index.lock";
-
-/// How long a lock of somebody else is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The index as it was when read, with sparse directories expanded to their files.
 pub(crate) struct Index {
@@ -69,6 +63,24 @@ pub(crate) struct IndexChange {
     pub expected: StagedItem,
     /// What it shall say.
     pub wanted: StagedItem,
+    /// What it shall say of the file on disk.
+    pub bits: IndexBits,
+}
+
+/// What git was told about looking at the file of an entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct IndexBits {
+    pub assume_unchanged: bool,
+    pub skip_worktree: bool,
+}
+
+impl IndexBits {
+    fn flags(self) -> Flags {
+        let mut flags = Flags::empty();
+        flags.set(Flags::ASSUME_VALID, self.assume_unchanged);
+        flags.set(Flags::SKIP_WORKTREE | Flags::EXTENDED, self.skip_worktree);
+        flags
+    }
 }
 
 impl Repo {
@@ -83,7 +95,7 @@ impl Repo {
         Some(IndexStamp { inode, size, mtime, tail })
     }
 
-    fn index_path(&self) -> PathBuf {
+    pub(super) fn index_path(&self) -> PathBuf {
         self.git_dir().join("index")
     }
 
@@ -171,7 +183,7 @@ impl Repo {
         file.remove_entries(|_, path, _| affected(path));
         for change in edits {
             let items = match &change.wanted {
-                StagedItem::Item(item) => vec![(item.clone(), Flags::empty())],
+                StagedItem::Item(item) => vec![(item.clone(), change.bits.flags())],
                 StagedItem::IntentToAdd(mode) => {
                     // Git reads the empty object when it compares such an entry, so it has to be there.
                     let oid = self.write_blob(b"")?;
@@ -198,76 +210,6 @@ impl Repo {
             .map_err(|why| self.failed("writing the index", why))?;
         lock.commit(&buffer)?;
         Ok(done)
-    }
-
-    /// Removes an `index.lock` that a killed process of ours left behind: one that is the same file as `claim`.
-    /// The caller must know that no such process is alive.
-    pub fn unlock_index(&self, claim: &Path) -> io::Result<()> {
-        let Ok(claimed) = fs::symlink_metadata(claim) else { return Ok(()) };
-        let lock = self.git_dir().join(LOCK);
-        if let Ok(found) = fs::symlink_metadata(&lock)
-            && (found.dev(), found.ino()) == (claimed.dev(), claimed.ino())
-        {
-            fs::remove_file(&lock)?;
-        }
-        fs::remove_file(claim)
-    }
-}
-
-/// Git's lock of the index, held. Given back when dropped.
-struct IndexLock<'a> {
-    file: fs::File,
-    lock: PathBuf,
-    index: PathBuf,
-    claim: &'a Path,
-    held: bool,
-}
-
-impl<'a> IndexLock<'a> {
-    fn take(repo: &Repo, claim: &'a Path) -> Result<Self, Error> {
-        let lock = repo.git_dir().join(LOCK);
-        let new = |path: &Path| fs::File::options().write(true).create_new(true).mode(0o644).open(path);
-        let _ = fs::remove_file(claim);
-        let mut file = new(claim).map_err(|why| Error::io("creating", claim, why))?;
-        let start = Instant::now();
-        loop {
-            // A link appears all at once and only where nothing is, as a file created exclusively does.
-            let taken = match fs::hard_link(claim, &lock) {
-                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => new(&lock).map(|made| file = made),
-                linked => linked,
-            };
-            match taken {
-                Ok(()) => return Ok(Self { file, lock, index: repo.index_path(), claim, held: true }),
-                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
-                    let _ = fs::remove_file(claim);
-                    return Err(Error::io("creating", &lock, why));
-                }
-                Err(_) if start.elapsed() > LOCK_PATIENCE => {
-                    let _ = fs::remove_file(claim);
-                    return Err(Error::Busy { path: repo.root().to_owned() });
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
-    }
-
-    /// Makes `content` the index.
-    fn commit(&mut self, content: &[u8]) -> Result<(), Error> {
-        self.file.write_all(content).map_err(|why| Error::io("writing", &self.lock, why))?;
-        self.file.sync_data().map_err(|why| Error::io("writing", &self.lock, why))?;
-        fs::rename(&self.lock, &self.index).map_err(|why| Error::io("replacing", &self.index, why))?;
-        self.held = false;
-        Ok(())
-    }
-}
-
-impl Drop for IndexLock<'_> {
-    fn drop(&mut self) {
-        if self.held {
-            let _ = fs::remove_file(&self.lock);
-        }
-        // Last, because without it the lock could no longer be told from somebody else's.
-        let _ = fs::remove_file(self.claim);
     }
 }
 
@@ -340,6 +282,14 @@ impl Index {
     /// What the index says about `path`.
     pub fn staged(&self, path: &RelPath) -> StagedItem {
         staged_in(&self.state, path)
+    }
+
+    /// What git was told about looking at the file at `path`.
+    pub fn bits(&self, path: &RelPath) -> IndexBits {
+        self.find(path).map_or_else(IndexBits::default, |item| IndexBits {
+            assume_unchanged: item.assume_unchanged,
+            skip_worktree: item.skip_worktree,
+        })
     }
 
     /// Whether the index says to leave `path` out of the work tree (sparse checkout).

@@ -9,6 +9,7 @@ mod identity;
 mod include;
 mod index;
 mod lfs;
+mod lock;
 mod objects;
 mod remote;
 mod scan;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use encoding::Encoding;
 pub(crate) use include::Include;
-pub(crate) use index::{Index, IndexChange, IndexItem, StagedItem};
+pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
 pub(crate) use scan::{Found, FoundStat, ScanOptions, Scanned, TICK};
@@ -53,6 +54,10 @@ impl Repo {
     /// section of any file is trusted to name a program, and nothing is taken from `GIT_*` variables: a host
     /// that runs inside a hook must not be led to another repository.
     pub fn discover(path: &Path) -> Result<Self, Error> {
+        // The libraries below resolve every path, absolute ones too, by way of the current directory.
+        if let Err(why) = std::env::current_dir() {
+            return Err(Error::io("finding (with no current directory; change to one first)", path, why));
+        }
         // A file stands for the directory it is in.
         let path = if path.is_file() {
             path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))

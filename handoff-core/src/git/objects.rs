@@ -152,7 +152,14 @@ impl Blobs {
     /// A blob's bytes; `None` when the object is absent or is no blob.
     pub fn read(&self, oid: &Oid) -> Result<Option<Vec<u8>>, gix::Error> {
         let Some(id) = self.id(oid) else { return Ok(None) };
-        let object = self.repo.try_find_object(id)?;
+        let mut object = self.repo.try_find_object(id)?;
+        // A repack may take packs away under a look-up, also the second one that the library makes by itself.
+        for _ in 0..3 {
+            if object.is_some() {
+                break;
+            }
+            object = self.repo.try_find_object(id)?;
+        }
         Ok(object
             .filter(|object| object.kind == gix::objs::Kind::Blob)
             .map(|mut object| std::mem::take(&mut object.data)))

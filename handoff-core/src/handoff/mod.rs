@@ -5,7 +5,6 @@
 mod affordance;
 mod attachments;
 mod conversations;
-mod gc;
 mod inbox;
 mod list;
 mod pull;
@@ -23,7 +22,6 @@ use std::time::Duration;
 
 pub use affordance::Affordance;
 pub use conversations::{AppendRequest, Conversations};
-pub use gc::{GcOptions, GcReport};
 pub use list::{ListRequest, RunPage};
 pub use pull::{PullAction, PullRequest, Pulled};
 pub use resume::{ContinueRequest, Continued};

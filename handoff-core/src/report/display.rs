@@ -215,12 +215,15 @@ impl RepoReport {
                         let _ = write!(line, " ({})", escape(message));
                     }
                 }
-                [first, ..] if dir.is_empty() => {
-                    let _ = write!(line, "{} paths such as {}", files.len(), first.path);
-                }
                 [first, ..] => {
-                    let dir = RelPath::from(*dir);
-                    let _ = write!(line, "{} paths below {dir}/ such as {}", files.len(), first.path);
+                    let _ = write!(line, "{} paths", files.len());
+                    if !dir.is_empty() {
+                        let _ = write!(line, " below {}/", RelPath::from(*dir));
+                    }
+                    let _ = write!(line, " such as {}", first.path);
+                    if let Some(rule) = first.message.as_ref().filter(|_| reason.starts_with("secret_")) {
+                        let _ = write!(line, " ({})", escape(rule));
+                    }
                 }
                 [] => {}
             }
@@ -345,7 +348,9 @@ fn advice(reason: &str) -> Option<&'static str> {
         "ENOSPC" | "EDQUOT" => "free some space and apply again",
         "EACCES" | "EPERM" | "EROFS" => "make the place writable and apply again",
         "too_large" | "over_budget" => "raise the limit at the source and capture again",
-        "secret_name" | "secret_content" => "recreate it here if it is needed",
+        "secret_name" | "secret_content" => {
+            "make it anew here, or capture again with allow_secrets naming its path and rule"
+        }
         "symlink_absolute" | "symlink_escapes" => "allow such links if you trust the source",
         "path_collision" => "rename one of them at the source",
         _ => return None,

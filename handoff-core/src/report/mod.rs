@@ -140,8 +140,8 @@ names! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileReport {
-    /// Where the change landed, when the target has renamed the path; for a deleted path, where the snapshot has moved
-    /// the file and the target's change of it went along.
+    /// Where the change landed, when the target has renamed the path; for a path that the snapshot
+    /// deletes, where it has moved the file: the target's change of it went along, or is in conflict with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<RelPath>,
     /// Some tool runs this file by itself, so a host may want to ask first.

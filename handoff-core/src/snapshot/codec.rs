@@ -26,7 +26,9 @@ impl Manifest {
     /// # Errors
     /// [`Error::Format`] when an unknown field holds a number that is not an integer of 64 bits.
     pub fn to_canonical(&self) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::new();
+        // Most entries are below that, and growing copies what is there.
+        let entries: usize = self.repos.iter().map(|repo| repo.entries.len()).sum();
+        let mut out = Vec::with_capacity(1024 + entries * 512);
         self.write_canonical(&mut out)?;
         Ok(out)
     }

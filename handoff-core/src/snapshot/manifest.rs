@@ -1,8 +1,5 @@
-//! The manifest: which repositories, which changed paths, in which state. Plain data; the format is
-//! described in `docs/wire-format.md`.
-//!
-//! Fields stand in alphabetical order, because the canonical form sorts keys and a struct that is already
-//! sorted need not be sorted again. Every struct keeps fields it does not know in `extra`.
+//! The manifest: which repositories, which changed paths, in which state. Plain data; `docs/wire-format.md` describes it.
+//! Fields stand in alphabetical order, as in the canonical form. Every struct keeps fields it does not know in `extra`.
 
 use std::collections::BTreeMap;
 
@@ -296,6 +293,9 @@ impl Mode {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntryFlags {
+    /// Rules for secrets that the caller set aside for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_secrets: Vec<String>,
     /// The index says to assume it unchanged, though it is not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_unchanged: bool,

@@ -9,6 +9,7 @@ mod codec;
 mod diff;
 mod limits;
 pub mod manifest;
+mod nameless;
 pub(crate) mod pack;
 mod parallel;
 mod shape;
@@ -40,8 +41,9 @@ use crate::path::RelPath;
 ///
 /// Immutable; a clone shares everything and costs nothing. Usable from several threads at once. Contents
 /// stay compressed, in memory or in a file without a name, until they are asked for; a snapshot that was
-/// [opened](Self::open) leaves them in its file, which must not be changed meanwhile (a change is noticed:
-/// every content is checked against its digest each time it is read).
+/// [opened](Self::open) leaves them in its file, and one that is [saved](Self::save) may make its own file the one
+/// that is saved. Such a file must not be written to while the snapshot is in use; removing or replacing it is
+/// harmless, and a change is noticed: every content is checked against its digest each time it is read.
 ///
 /// ```
 /// use handoff_core::Snapshot;
@@ -149,7 +151,12 @@ impl Snapshot {
     ///
     /// A file that is there is replaced in one step: the bundle is written beside it, synced and renamed, so
     /// that the path never holds part of one; a symlink is replaced, not followed. Only the owner may read
-    /// the file, since it holds source code. The snapshot may have been opened from the same path.
+    /// the file, since it holds source code. The snapshot may have been opened from the same path. When this
+    /// returns, the bundle is on the disk, and so is its name: a power cut takes neither.
+    ///
+    /// Contents that are in the snapshot's temporary file need not be copied: if `path` is on the same file system
+    /// (see [`CaptureOptions::spool_dir`](crate::CaptureOptions::spool_dir)), that file itself is completed and gets
+    /// the name, the first time. Further saves, and those elsewhere, write a copy.
     ///
     /// # Errors
     /// [`Error::Io`], and nothing is left behind; [`Error::Corrupt`] when contents were damaged meanwhile.

@@ -20,7 +20,7 @@ pub(crate) fn squeezer<W: Write>(out: W) -> io::Result<zstd::stream::write::Enco
 }
 
 /// Reads what was squeezed, and stops one byte after `len`, whatever a header claims.
-pub(crate) fn expander<'a>(stored: impl Read + 'a, len: u64) -> io::Result<Box<dyn Read + 'a>> {
+pub(crate) fn expander<'a>(stored: impl Read + Send + 'a, len: u64) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut decoder = zstd::stream::read::Decoder::new(stored)?;
     decoder.window_log_max(WINDOW_LOG_MAX)?;
     Ok(Box::new(decoder.take(len.saturating_add(1))))

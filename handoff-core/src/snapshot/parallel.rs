@@ -1,9 +1,10 @@
-//! One reader, several workers: reading and hashing are serial by nature, compressing is not.
+//! One reader, one hasher, several workers: reading and hashing are serial by nature, compressing and writing
+//! are not.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blob::{LARGE_BLOCK, Packer};
 use super::spool::AddError;
@@ -11,7 +12,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::progress::Control;
 
-/// Beyond this many workers the reader's hashing is the limit, and memory would grow for nothing.
+/// Beyond this many workers the hashing is the limit, and memory would grow for nothing.
 const MAX_WORKERS: usize = 8;
 
 /// A buffer of [`LARGE_BLOCK`] bytes that is used over and over, so that it is cleared only once.
@@ -46,8 +47,11 @@ pub(super) type Store<'a> = dyn Fn(usize, &[u8], &mut Packer) -> Result<(), Erro
 
 /// Passes `first` and then the rest of `reader`, in chunks of [`LARGE_BLOCK`] numbered from 0, to `store` on
 /// several threads. Holds a few chunks per thread at a time. Returns digest and length of the whole.
+///
+/// The calling thread hashes and does nothing else, since that takes longest of what cannot be shared out;
+/// whichever worker has nothing to do reads on.
 pub(super) fn stream(
-    reader: &mut dyn Read,
+    reader: &mut (dyn Read + Send),
     first: Chunk,
     control: &Control,
     packer: impl Fn() -> Result<Packer, Error>,
@@ -55,54 +59,100 @@ pub(super) fn stream(
 ) -> Result<(Digest, u64), AddError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     let packers = (0..workers).map(|_| packer()).collect::<Result<Vec<_>, _>>()?;
-    let failure: Mutex<Option<Error>> = Mutex::default();
-    let stop = AtomicBool::new(false);
-    let (work, taken) = sync_channel(workers);
-    let (spare, spares) = channel::<Vec<u8>>();
-    let taken = Arc::new(Mutex::new(taken));
+    let source = Mutex::new(Source { reader, first: Some(first), next: 0 });
+    let run = Run {
+        control,
+        source,
+        spare: Mutex::default(),
+        failure: Mutex::default(),
+        stop: AtomicBool::new(false),
+    };
+    let (to_hash, chunks) = sync_channel(workers + 2);
     let read = std::thread::scope(|scope| {
         for mut packer in packers {
-            let (taken, spare, failure, stop) = (Arc::clone(&taken), spare.clone(), &failure, &stop);
+            // The hasher is done once every worker is, also when one panics, so each has an end of its own.
+            let (run, to_hash) = (&run, to_hash.clone());
             scope.spawn(move || {
-                while let Some((at, chunk)) = next(&taken) {
-                    if !stop.load(Ordering::Relaxed)
-                        && let Err(error) = store(at, chunk.bytes(), &mut packer)
-                    {
-                        stop.store(true, Ordering::Relaxed);
-                        failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+                while let Some((at, chunk)) = run.next(&to_hash) {
+                    if let Err(error) = store(at, chunk.bytes(), &mut packer) {
+                        run.fail(error.into());
                     }
-                    // The reader may be gone already.
-                    let _ = spare.send(chunk.buffer);
+                    run.give_back(chunk);
                 }
             });
         }
-        // Without a worker left, sending fails; and without a sender, the workers end.
-        drop(taken);
-        let work = work;
-        let mut hasher = Hasher::new();
-        let mut len = 0;
-        let mut chunk = first;
-        let mut at = 0;
-        while !chunk.bytes().is_empty() && !stop.load(Ordering::Relaxed) {
-            control.check()?;
-            len += chunk.bytes().len() as u64;
-            // Hashed before it is handed over; the queue keeps the workers busy meanwhile.
+        drop(to_hash);
+        let (mut hasher, mut len) = (Hasher::new(), 0);
+        for chunk in chunks {
             hasher.update(chunk.bytes());
-            if work.send((at, chunk)).is_err() {
-                break;
-            }
-            at += 1;
-            let spare = spares.try_recv().unwrap_or_default();
-            chunk = Chunk::read(reader, spare).map_err(AddError::Source)?;
+            len += chunk.bytes().len() as u64;
+            run.give_back(chunk);
         }
-        Ok((hasher.finish(), len))
+        (hasher.finish(), len)
     });
-    match failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        Some(error) => Err(AddError::Spool(error)),
-        None => read,
+    match run.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(read),
     }
 }
 
-fn next(taken: &Mutex<Receiver<(usize, Chunk)>>) -> Option<(usize, Chunk)> {
-    taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv().ok()
+struct Run<'a> {
+    control: &'a Control,
+    source: Mutex<Source<'a>>,
+    /// Buffers to use again.
+    spare: Mutex<Vec<Vec<u8>>>,
+    failure: Mutex<Option<AddError>>,
+    stop: AtomicBool,
+}
+
+struct Source<'a> {
+    reader: &'a mut (dyn Read + Send),
+    first: Option<Chunk>,
+    next: usize,
+}
+
+impl Run<'_> {
+    /// The next chunk with its number, which the hasher gets, too; `None` at the end.
+    fn next(&self, to_hash: &SyncSender<Arc<Chunk>>) -> Option<(usize, Arc<Chunk>)> {
+        // Held until the hasher has the chunk, because it must get them in order.
+        let mut source = self.source.lock().ok()?;
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let read = self.control.check().map_err(AddError::Spool).and_then(|()| match source.first.take() {
+            Some(first) => Ok(first),
+            None => {
+                let buffer = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                Chunk::read(source.reader, buffer.unwrap_or_default()).map_err(AddError::Source)
+            }
+        });
+        match read {
+            Ok(chunk) if !chunk.bytes().is_empty() => {
+                let (at, chunk) = (source.next, Arc::new(chunk));
+                source.next += 1;
+                to_hash.send(Arc::clone(&chunk)).ok()?;
+                Some((at, chunk))
+            }
+            Ok(_) => {
+                self.stop.store(true, Ordering::Relaxed);
+                None
+            }
+            Err(error) => {
+                self.fail(error);
+                None
+            }
+        }
+    }
+
+    fn fail(&self, error: AddError) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whoever of hasher and worker is last leaves the buffer for the next chunk.
+    fn give_back(&self, chunk: Arc<Chunk>) {
+        if let Some(chunk) = Arc::into_inner(chunk) {
+            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(chunk.buffer);
+        }
+    }
 }

@@ -2,10 +2,11 @@
 //!
 //! Contents are gathered into runs, each a sequence of blocks. Small contents share a run of one block;
 //! a large one has a run of its own, so that several threads can add at once without their blocks getting
-//! mixed. The runs, one after another, are the snapshot's stream.
+//! mixed. The runs, one after another, are the snapshot's stream; where in the file a block is does not matter.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
 use super::Inner;
@@ -89,7 +90,12 @@ impl Spool {
     /// A spool that keeps about `memory` compressed bytes in memory, and the rest in a file without a name
     /// in the system's directory for temporary files.
     pub(crate) fn new(memory: u64) -> Self {
-        Self { vault: Vault::new(memory), state: Mutex::default(), packers: Mutex::default() }
+        Self::new_in(memory, None)
+    }
+
+    /// As [`new`](Self::new), with the file in `dir`.
+    pub(crate) fn new_in(memory: u64, dir: Option<PathBuf>) -> Self {
+        Self { vault: Vault::new(memory, dir), state: Mutex::default(), packers: Mutex::default() }
     }
 
     /// Adds content already in memory; equal content is stored once. Usable from several threads.
@@ -106,10 +112,10 @@ impl Spool {
     }
 
     /// Adds content from a reader until its end, in bounded memory, compressing on as many threads as there
-    /// are cores. Returns its digest and length. Reads on the calling thread, so `reader` may be anything.
+    /// are cores. Returns its digest and length.
     pub(crate) fn add_reader(
         &self,
-        reader: &mut dyn Read,
+        reader: &mut (dyn Read + Send),
         control: &Control,
     ) -> Result<(Digest, u64), AddError> {
         control.check()?;
@@ -147,8 +153,9 @@ impl Spool {
     /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
     /// [`Error::BlobMissing`] when it names a content that was not added.
     pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
-        let snapshot = self.seal(manifest)?;
-        for (blob, size) in &snapshot.manifest().contents()? {
+        let named = manifest.contents()?;
+        let snapshot = self.seal_named(manifest, &named)?;
+        for (blob, size) in &named {
             match snapshot.blob_size(blob) {
                 None => return Err(Error::BlobMissing { blob: *blob }),
                 Some(found) if found != *size => {
@@ -165,11 +172,15 @@ impl Spool {
 
     /// As [`finish`](Self::finish), whether or not the contents are those that the manifest names.
     pub(crate) fn seal(self, manifest: Manifest) -> Result<Snapshot, Error> {
+        let named = manifest.contents()?;
+        self.seal_named(manifest, &named)
+    }
+
+    fn seal_named(self, manifest: Manifest, named: &HashMap<Digest, u64>) -> Result<Snapshot, Error> {
         manifest.check(&Limits::CEILING)?;
         let id = manifest.id()?;
-        let named = manifest.contents()?;
         self.flush()?;
-        self.drop_unnamed(&named)?;
+        self.drop_unnamed(named)?;
         self.flush()?;
         let Self { vault, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -187,7 +198,7 @@ impl Spool {
         }
         blobs.sort_unstable_by_key(|blob| blob.digest);
         within("the size of all blobs in bytes", end, Limits::CEILING.total_bytes)?;
-        let store = Store::new(blocks, blobs, vault.into_file(), "the spool".to_owned(), u64::MAX);
+        let store = Store::of_vault(blocks, blobs, vault, "the spool", u64::MAX);
         Ok(Snapshot::from_inner(Inner { id, manifest, store, gaps: Vec::new() }))
     }
 
@@ -255,7 +266,7 @@ impl Spool {
         let (len, raw_len) = (stored.len() as u32, raw.len() as u32);
         let header = frame::Header::block(len, raw_len);
         let crc = frame::checksum(&header.encode_without_crc(), stored);
-        Ok(Block { place: self.vault.keep(stored)?, stored: len, raw: raw_len, crc })
+        Ok(Block { place: self.vault.keep(&header.encode(crc), stored)?, stored: len, raw: raw_len, crc })
     }
 
     /// Removes what `named` does not name. A capture may have stored a file before it decided that the file
@@ -279,7 +290,7 @@ impl Spool {
             let Some(Some(block)) = run.blocks.pop() else {
                 return Err(Error::Truncated { what: "the spool".to_owned() });
             };
-            let stored = self.vault.read(&block.place, block.stored as usize)?;
+            let stored = self.vault.read(&block)?;
             let mut raw = Vec::new();
             unpacker
                 .unpack(&stored, block.raw as usize, &mut raw)

@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::blob::{SMALL_BLOCK, UNPROVEN, Unpacker};
 use super::bundle::frame;
 use super::limits::within;
+use super::nameless::Nameless;
+use super::vault::{Spill, Vault};
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
@@ -19,10 +21,8 @@ const CACHED: usize = 8;
 /// Where a block's stored bytes are.
 pub(super) enum Place {
     Memory(Box<[u8]>),
-    /// In the spool's file, from this offset.
-    Spool(u64),
-    /// In a bundle file, in the frame at this offset.
-    Bundle(u64),
+    /// In the file, in the frame at this offset.
+    Frame(u64),
 }
 
 pub(super) struct Block {
@@ -40,12 +40,27 @@ impl Block {
     }
 }
 
+/// The file of a snapshot that was not saved yet: the beginning of a bundle, which may be completed and named.
+pub(super) struct Draft {
+    pub file: Arc<Nameless>,
+    /// Bytes it has: the file header and the frames of blocks.
+    pub len: u64,
+}
+
 /// A blob's range of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Blob {
     pub digest: Digest,
     pub start: u64,
     pub len: u64,
+}
+
+/// Whether a file of `len` bytes is its header and the frames of `blocks`, in whatever order.
+fn has_nothing_else(blocks: &[Block], len: u64) -> bool {
+    // They do not overlap, since the vault wrote each after the others, so lengths are enough.
+    let frames = blocks.iter().filter(|block| matches!(block.place, Place::Frame(_)));
+    let used: u64 = frames.map(|block| (frame::HEADER_LEN + block.stored as usize) as u64).sum();
+    frame::FILE_HEADER_LEN as u64 + used == len
 }
 
 pub(super) struct Store {
@@ -55,6 +70,7 @@ pub(super) struct Store {
     /// In order of digest; their ranges cover the stream exactly once.
     blobs: Vec<Blob>,
     file: Option<Arc<File>>,
+    draft: Mutex<Option<Draft>>,
     /// What messages call it, as in "bundle work.handoff".
     name: String,
     blob_limit: u64,
@@ -80,8 +96,43 @@ impl Store {
                 start
             })
             .collect();
-        let unpacker = Unpacker::default();
-        Self { blocks, starts, blobs, file, name, blob_limit, unpacker, cache: Mutex::default() }
+        Self {
+            blocks,
+            starts,
+            blobs,
+            file,
+            draft: Mutex::default(),
+            name,
+            blob_limit,
+            unpacker: Unpacker::default(),
+            cache: Mutex::default(),
+        }
+    }
+
+    /// As [`new`](Self::new), of blocks that a vault keeps.
+    pub(super) fn of_vault(
+        blocks: Vec<Block>,
+        blobs: Vec<Blob>,
+        vault: Vault,
+        name: &str,
+        blob_limit: u64,
+    ) -> Self {
+        let (file, draft) = match vault.into_spill().map(Spill::into_parts) {
+            Some((file, len)) => {
+                let opened = Arc::clone(file.file());
+                // What else is in there must not get into a bundle: it was left out on purpose.
+                let whole = file.is_nameable() && has_nothing_else(&blocks, len);
+                (Some(opened), whole.then_some(Draft { file, len }))
+            }
+            None => (None, None),
+        };
+        let store = Self::new(blocks, blobs, file, name.to_owned(), blob_limit);
+        Self { draft: Mutex::new(draft), ..store }
+    }
+
+    /// The draft, if there is one, for as long as somebody completes it.
+    pub(super) fn draft(&self) -> MutexGuard<'_, Option<Draft>> {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn blocks(&self) -> &[Block] {
@@ -162,12 +213,7 @@ impl Store {
         let header = block.header().encode_without_crc();
         let payload: &[u8] = match &block.place {
             Place::Memory(bytes) => bytes,
-            Place::Spool(offset) => {
-                buffer.resize(block.stored as usize, 0);
-                self.read_at(buffer, *offset)?;
-                buffer
-            }
-            Place::Bundle(offset) => {
+            Place::Frame(offset) => {
                 buffer.resize(frame::HEADER_LEN + block.stored as usize, 0);
                 self.read_at(buffer, *offset)?;
                 let expected = block.header().encode(block.crc);

@@ -38,7 +38,7 @@ fn journal(repo: &Repo) -> Vec<Vec<u8>> {
     oracle::files(&repo.git_dir().join("handoff"))
         .into_values()
         .filter_map(|disk| match disk {
-            Disk::File { content, .. } => Some(content),
+            Disk::File { content, .. } => Some(oracle::folded(b"any.id", content)),
             Disk::Link(target) => Some(target),
             Disk::Special => None,
         })
@@ -62,7 +62,7 @@ fn harm(
             Some(Disk::File { content, .. } | Disk::Link(content)) => content == bytes,
             _ => false,
         };
-        if !there && !kept.contains(bytes) {
+        if !there && !kept.contains(&oracle::folded(b"any.id", bytes.clone())) {
             wrong
                 .push(format!("{}: its content is neither in place nor in the journal", path.escape_ascii()));
         }

@@ -12,11 +12,14 @@ mod kill;
 mod life;
 mod moving;
 mod multi_repo;
+mod odd_configs;
 mod programs;
 mod purity;
 mod reach;
+mod secrets;
 mod state_table;
 mod storage;
+mod torture;
 
 /// A module that is not listed above is not compiled, and its tests pass without ever running.
 #[test]

@@ -3,8 +3,8 @@
 use std::fs;
 
 use handoff_core::{
-    ApplyOptions, CaptureOptions, DriftKind, FindingKind, Outcome, Snapshot, Verdict, Workspace, apply,
-    capture,
+    ApplyOptions, CaptureOptions, Control, DriftKind, FindingKind, Outcome, Snapshot, Verdict, Workspace,
+    apply, capture, undo,
 };
 
 use crate::support::git;
@@ -57,7 +57,7 @@ fn each_repository_finds_its_own() {
         );
     }
     let id = report.apply_id.expect("one id for all of them");
-    let undone = handoff_core::undo(&workspace, &id, &ApplyOptions::default().control).unwrap();
+    let undone = undo(&workspace, &id, &ApplyOptions::default().control).unwrap();
     assert_eq!(undone.repos.len(), 3);
     for target in &targets {
         assert!(oracle::state(target).status.is_empty(), "{:?}", target.root);
@@ -205,6 +205,24 @@ fn a_nested_repository_is_never_mistaken_for_files() {
     assert_eq!(target.read("new.txt"), b"new\n");
     let git_link = git::git(&target.root, &["ls-files", "-s", "nested"]);
     assert!(git_link.is_empty(), "no gitlink is ever written");
+    // The apply reached the inner one by its name; the undo has to find it.
+    assert_eq!(target.read("nested/inner-new.txt"), b"new\n");
+    let undone = undo(&target.workspace(), &report.apply_id.unwrap(), &Control::default()).unwrap();
+    assert_eq!(undone.repos.len(), 2);
+    assert!(!target.exists("new.txt") && !target.exists("nested/inner-new.txt"));
+}
+
+#[test]
+fn an_apply_that_wrote_in_a_nested_repository_only_can_be_undone() {
+    let scratch = scratch();
+    let outer = repo(scratch.path(), "outer");
+    let nested = repo(&outer.root, "nested");
+    let target = outer.copy_to(scratch.path().join("there/outer"));
+    nested.write("inner-new.txt", "new\n");
+    let report = apply(&pure_capture(&[&outer]), &target.workspace(), &ApplyOptions::default()).unwrap();
+    assert_eq!(target.read("nested/inner-new.txt"), b"new\n");
+    undo(&target.workspace(), &report.apply_id.unwrap(), &Control::default()).unwrap();
+    assert!(!target.exists("nested/inner-new.txt"));
 }
 
 #[test]
@@ -245,7 +263,7 @@ fn a_linked_work_tree_is_a_checkout_like_any_other() {
     assert_eq!(report.verdict, Verdict::Complete, "{report:?}");
     assert_eq!(other.read("new.txt"), b"new\n");
     assert!(oracle::state(&main).status.is_empty(), "the other checkouts are not touched");
-    let undone = handoff_core::undo(
+    let undone = undo(
         &Workspace::new([&other.root]).unwrap(),
         &report.apply_id.unwrap(),
         &ApplyOptions::default().control,

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use handoff_core::snapshot::{Omission, OmissionReason};
 use handoff_core::{
-    ApplyOptions, CaptureOptions, Detail, OnConflict, Outcome, PlannedChange, RelPath, Snapshot, Verdict,
-    apply, capture, plan, undo,
+    AllowSecret, ApplyOptions, CaptureOptions, Detail, OnConflict, Outcome, PlannedChange, RelPath, Snapshot,
+    Verdict, apply, capture, plan, undo,
 };
 
 use crate::support::driver::{Job, Operation};
@@ -35,8 +35,18 @@ pub fn taken(source: &Repo, options: &CaptureOptions) -> Snapshot {
     assert_untouched(&[&source.root], || capture(&workspace, options)).unwrap()
 }
 
-fn asking(patterns: &[&str]) -> CaptureOptions {
+/// Options that let every environment file of these tests travel: asking for an ignored file does not say that it
+/// holds no secret.
+pub fn consenting() -> CaptureOptions {
     let mut options = undisturbed();
+    for path in [".env", ".env.local", ".env.same", "node_modules/x/.env", "build/.env"] {
+        options.allow_secrets.extend([".env", ".env.*"].map(|rule| AllowSecret::new(path, rule)));
+    }
+    options
+}
+
+fn asking(patterns: &[&str]) -> CaptureOptions {
+    let mut options = consenting();
     options.include_ignored = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
     options
 }
@@ -140,11 +150,15 @@ fn failure_15_ignored_but_needed_files_are_asked_for_by_worktreeinclude_or_liste
         ".worktreeinclude",
         "# what another checkout needs\r\n.env.local\n/local/\n!local/deep/\nsrc/\n",
     );
-    let snapshot = taken(&source, &undisturbed());
+    let snapshot = taken(&source, &consenting());
     // The file itself is new to git, and `src/` asks for what git does not ignore.
     let git_says = asked_for(&source, &[".env.local", "/local/", "!local/deep/", "src/"]);
     assert_eq!(ignored(&snapshot), git_says);
     assert!(git_says.contains(b".env.local".as_slice()));
+    // Its name says that it may hold secrets, so that somebody who knows has to allow it.
+    let cautious = taken(&source, &undisturbed());
+    let kept: Vec<_> = cautious.omissions().map(|(_, o)| (o.path.to_string(), o.reason.clone())).collect();
+    assert_eq!(kept, [(".env.local".to_owned(), OmissionReason::SecretName)]);
     let mut options = undisturbed();
     options.worktree_include = false;
     options.list_ignored = true;

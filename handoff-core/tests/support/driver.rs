@@ -34,6 +34,8 @@ pub struct Job {
     pub roots: Vec<PathBuf>,
     /// Written by a capture, read by preview and apply.
     pub bundle: Option<PathBuf>,
+    /// A capture's directory for contents, none of which then stay in memory.
+    pub spool: Option<PathBuf>,
     /// For undo.
     pub apply_id: Option<String>,
     pub theirs: bool,
@@ -66,6 +68,7 @@ impl Job {
             operation,
             roots: vec![root.to_owned()],
             bundle: None,
+            spool: None,
             apply_id: None,
             theirs: false,
             leave_index: false,
@@ -153,7 +156,12 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     match job.operation {
         Operation::Discover => unreachable!("done above"),
         Operation::Capture => {
-            let snapshot = capture(&workspace, &super::repo::undisturbed())?;
+            let mut options = super::repo::undisturbed();
+            if job.spool.is_some() {
+                options.spool_memory = 0;
+                options.spool_dir.clone_from(&job.spool);
+            }
+            let snapshot = capture(&workspace, &options)?;
             for repo in &snapshot.manifest().repos {
                 for omission in &repo.omissions {
                     answer.omissions.push((omission.path.to_string(), omission.reason.to_string()));

@@ -2,10 +2,12 @@
 
 pub mod driver;
 pub mod git;
+pub mod kinds;
 pub mod oracle;
 pub mod purity;
 pub mod repo;
 pub mod rights;
+pub mod settings;
 pub mod snapshot;
 pub mod states;
 pub mod trace;

@@ -33,6 +33,24 @@ impl std::fmt::Debug for Disk {
     }
 }
 
+/// A content with every `$Id: …$` of git's `ident` folded to `$Id$`: the long form is the commit's own doing, and
+/// both forms are the same content to git. Only paths that end in `.id` have the attribute.
+pub fn folded(path: &[u8], content: Vec<u8>) -> Vec<u8> {
+    if !path.ends_with(b".id") {
+        return content;
+    }
+    let mut out = Vec::with_capacity(content.len());
+    let mut rest = content.as_slice();
+    while let Some(at) = rest.windows(5).position(|window| window == b"$Id: ") {
+        let Some(end) = rest[at + 5..].iter().position(|byte| *byte == b'$') else { break };
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(b"$Id$");
+        rest = &rest[at + 5 + end + 1..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
 /// Every file of a work tree, git directories left out.
 pub fn files(root: &Path) -> BTreeMap<Vec<u8>, Disk> {
     fn visit(root: &Path, directory: &Path, found: &mut BTreeMap<Vec<u8>, Disk>) {
@@ -50,7 +68,7 @@ pub fn files(root: &Path) -> BTreeMap<Vec<u8>, Disk> {
             } else if meta.is_file() {
                 Disk::File {
                     executable: meta.permissions().mode() & 0o100 != 0,
-                    content: fs::read(&path).unwrap(),
+                    content: folded(path.as_os_str().as_bytes(), fs::read(&path).unwrap()),
                 }
             } else {
                 Disk::Special

@@ -65,6 +65,27 @@ pub enum Action {
     IntentToAdd(Item),
 }
 
+impl Action {
+    /// Replaces every item by what `map` makes of it.
+    pub fn map_items(&mut self, map: impl Fn(Item) -> Item) {
+        match self {
+            Self::Write(item)
+            | Self::Stage(item)
+            | Self::WriteAndStage(item)
+            | Self::StageThenRevert(item)
+            | Self::StageThenRemove(item)
+            | Self::Rename { then: Some(item), .. }
+            | Self::IntentToAdd(item) => *item = map(*item),
+            Self::StageThenWrite(staged, written) => (*staged, *written) = (map(*staged), map(*written)),
+            Self::Remove
+            | Self::Unstage
+            | Self::RemoveAndUnstage
+            | Self::Chmod { .. }
+            | Self::Rename { .. } => {}
+        }
+    }
+}
+
 /// A state as it is generated: what was done, and in what circumstances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
@@ -89,6 +110,10 @@ pub const LINKS: &[&[u8]] =
 /// Numbers of contents with a use of their own.
 const IGNORE_RULES: [Content; 5] = [20, 21, 22, 23, 24];
 const LINE_FEED_TEXTS: [Content; 6] = [0, 1, 2, 7, 8, 9];
+const IDENT_TEXTS: [Content; 4] = [25, 26, 1, 7];
+/// What the base commit says of line endings, encodings and filters. No program is set for the filter.
+pub const ATTRIBUTES: &str = "*.crlf text eol=crlf\n*.u16 text working-tree-encoding=UTF-16LE\n*.id text ident\n\
+                          *.lfs filter=lfs diff=lfs merge=lfs -text\n";
 pub const CONTENTS: usize = 20;
 
 /// A repository at its base commit and all that is needed to make checkouts in some state.
@@ -110,7 +135,24 @@ pub fn slots() -> usize {
     base().len() + NEW.len()
 }
 
+/// The slot of a path that is in the template.
+pub fn slot_of(path: &str) -> usize {
+    let base = base();
+    let mut paths = base.iter().map(|(path, _)| *path).chain(NEW.iter().copied());
+    paths.position(|other| other == path.as_bytes()).expect("a path of the template")
+}
+
+/// Whether the base commit has a link at this slot.
+pub fn is_link(slot: usize) -> bool {
+    base().get(slot).is_some_and(|(_, item)| matches!(item, Item::Link(_)))
+}
+
 impl Template {
+    /// The slot that `to` of a rename means: one that the base commit does not have.
+    pub fn renamed(to: usize) -> usize {
+        base().len() + to % NEW.len()
+    }
+
     /// With `unborn`, the same slots over a repository without a commit.
     pub fn new(format: Format, unborn: bool) -> Self {
         let scratch = scratch_in_memory();
@@ -134,7 +176,7 @@ impl Template {
             head: BTreeMap::new(),
             commit: None,
         };
-        source.write(".gitattributes", "*.crlf text eol=crlf\n");
+        source.write(".gitattributes", ATTRIBUTES);
         if unborn {
             // No commit could hold the attributes.
             fs::rename(source.at(".gitattributes"), source.git_dir().join("info-attributes")).unwrap();
@@ -162,6 +204,9 @@ impl Template {
 
     fn bytes(&self, path: &[u8], content: Content) -> Vec<u8> {
         let stored = &self.pool[content];
+        if path.ends_with(b".u16") {
+            return stored.iter().flat_map(|byte| [*byte, 0]).collect();
+        }
         if !path.ends_with(b".crlf") {
             return stored.clone();
         }
@@ -193,9 +238,11 @@ impl Template {
             Item::Link(target) => target,
         };
         let executable = matches!(item, Item::File { executable: true, .. });
-        if path == b".gitignore" {
+        if path.ends_with(b".id") && !matches!(item, Item::Link(_)) {
+            Item::File { content: IDENT_TEXTS[content % IDENT_TEXTS.len()], executable }
+        } else if path.ends_with(b".gitignore") {
             Item::File { content: IGNORE_RULES[content % IGNORE_RULES.len()], executable }
-        } else if path.ends_with(b".crlf") && !matches!(item, Item::Link(_)) {
+        } else if (path.ends_with(b".crlf") || path.ends_with(b".u16")) && !matches!(item, Item::Link(_)) {
             Item::File { content: LINE_FEED_TEXTS[content % LINE_FEED_TEXTS.len()], executable }
         } else {
             item
@@ -214,18 +261,25 @@ impl Template {
 
     /// A checkout in the state that `story` tells of.
     pub fn realise(&self, story: &Story, directory: &Path) -> Repo {
-        let model = self.model(story);
         let repo = self.checkout(directory, false);
-        self.write_index(&repo, &model);
+        self.change(&repo, story);
+        repo
+    }
+
+    /// Does to `repo`, a checkout of the base commit in whatever form, what `story` tells of.
+    pub fn change(&self, repo: &Repo, story: &Story) {
+        let model = self.model(story);
+        self.write_index(repo, &model);
         let past = SystemTime::now() - Duration::from_secs(3600);
         let unchanged = |path: &Vec<u8>| model.disk.get(path) == self.head.get(path);
         for path in self.head.keys().filter(|path| !unchanged(path)) {
-            repo.remove(path);
+            // A sparse checkout does not have all of them.
+            let _ = fs::remove_file(repo.at(path));
             let mut parent = repo.at(path);
             while parent.pop() && parent != repo.root && fs::remove_dir(&parent).is_ok() {}
         }
         for (path, item) in model.disk.iter().filter(|(path, _)| !unchanged(path)) {
-            self.put(&repo, path, *item);
+            self.put(repo, path, *item);
             if !story.racy && matches!(item, Item::File { .. }) {
                 fs::File::options().read(true).open(repo.at(path)).unwrap().set_modified(past).unwrap();
             }
@@ -237,7 +291,7 @@ impl Template {
             .flat_map(|(path, _)| [path.as_slice(), b"\0"].concat())
             .collect();
         if !intents.is_empty() {
-            let args = ["add", "-f", "-N", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            let args = ["add", "--sparse", "-f", "-N", "--pathspec-from-file=-", "--pathspec-file-nul"];
             git::git_with(&repo.root, &args, &intents);
         }
         if story.detached
@@ -248,7 +302,6 @@ impl Template {
         if story.refreshed {
             repo.refresh();
         }
-        repo
     }
 
     fn write_index(&self, repo: &Repo, model: &Model) {

@@ -1,6 +1,7 @@
 //! What the decision is made on: the shapes of the three sides, and which of them are the same.
 
 use super::Plan;
+use crate::apply::Staging;
 use crate::apply::plan::{Facts, Shape};
 use crate::apply::sides::Trouble;
 use crate::apply::state::Here;
@@ -48,14 +49,29 @@ impl Plan<'_, '_, '_> {
             && self.is_staged(base)
         {
             // Not checked out here (sparse checkout), which is not the same as deleted.
-            facts.here = facts.base;
-            facts.here_is_base = true;
+            if facts.incoming_is_base && facts.incoming == facts.base && self.will_stage() {
+                // Once something else is staged, the file would count as deleted if it stayed away.
+                facts.base = Shape::Absent;
+                facts.incoming_is_base = false;
+            } else {
+                facts.here = facts.base;
+                facts.here_is_base = true;
+            }
         }
         if facts.here == Shape::Directory && facts.incoming == Shape::Absent {
             // The file is gone on both sides.
             facts.here = Shape::Absent;
         }
         Ok(facts)
+    }
+
+    /// Whether the target's index will hold something else than the snapshot's HEAD has.
+    fn will_stage(&self) -> bool {
+        let same = match (&self.entry.head, &self.entry.index) {
+            (Some(head), Some(index)) => head.mode == index.mode && head.oid == index.oid,
+            (head, index) => head.is_none() && index.is_none(),
+        };
+        !same && self.context.options.staging == Staging::Restore
     }
 
     /// Whether the target's index holds `layer`.

@@ -242,7 +242,9 @@ impl Plan<'_, '_, '_> {
             }
             self.path = self.entry.path.clone();
         }
-        self.act(report, found, &facts)
+        let mut planned = self.act(report, found, &facts)?;
+        self.name_new_place(&mut planned.report)?;
+        Ok(planned)
     }
 
     fn same_layers(&self) -> bool {

@@ -23,7 +23,9 @@ impl Plan<'_, '_, '_> {
         report: &FileReport,
         found: &Found,
     ) -> Result<Option<Planned>, Trouble> {
-        let Some(to) = self.context.renames.moved_to(self.reader, self.entry)? else { return Ok(None) };
+        let Some(to) = self.context.renames.moved_to(self.context.root, self.reader, self.entry)? else {
+            return Ok(None);
+        };
         if self.context.faults.contains_key(&to.path) || to.path.check(&Default::default()).is_err() {
             return Ok(None);
         }
@@ -41,6 +43,18 @@ impl Plan<'_, '_, '_> {
         Ok(Some(Planned { report, change: Some(change), keep: None }))
     }
 
+    /// Says of a conflict about a file that the snapshot has moved where it was moved to.
+    pub(super) fn name_new_place(&mut self, report: &mut FileReport) -> Result<(), Trouble> {
+        if report.outcome == Outcome::Conflict
+            && report.detail == Some(Detail::ModifiedHere)
+            && let Some(to) = self.context.renames.moved_to(self.context.root, self.reader, self.entry)?
+        {
+            report.at = Some(to.path.clone());
+            report.message = Some(format!("the snapshot has moved it to {}; both sides changed it", to.path));
+        }
+        Ok(())
+    }
+
     /// A new file of the snapshot that has come from `followed`, whose change at the target it takes along.
     pub(super) fn moved_in(
         &mut self,
@@ -51,8 +65,11 @@ impl Plan<'_, '_, '_> {
         if !matches!(found.here, Here::Absent) {
             return Ok(None);
         }
-        let Some(from) =
-            self.context.renames.moved_from(self.reader, self.entry)?.filter(|one| one.path == *from)
+        let Some(from) = self
+            .context
+            .renames
+            .moved_from(self.context.root, self.reader, self.entry)?
+            .filter(|one| one.path == *from)
         else {
             return Ok(None);
         };
@@ -67,7 +84,9 @@ impl Plan<'_, '_, '_> {
         report: &FileReport,
         found: &Found,
     ) -> Result<Option<Planned>, Trouble> {
-        let Some(from) = self.context.renames.moved_from(self.reader, self.entry)? else { return Ok(None) };
+        let Some(from) = self.context.renames.moved_from(self.context.root, self.reader, self.entry)? else {
+            return Ok(None);
+        };
         if !matches!(self.look(&from.path)?, Ok(Found { here: Here::Absent, .. })) {
             return Ok(None);
         }

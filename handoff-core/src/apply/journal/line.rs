@@ -55,6 +55,12 @@ pub(in crate::apply) struct IndexOp {
     pub path: RelPath,
     pub old: IndexState,
     pub new: IndexState,
+    /// The old entry had `skip-worktree`; put back without it, an absent file would count as deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
+    /// The old entry had `assume-unchanged`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
 }
 
 /// An index entry in a journal.

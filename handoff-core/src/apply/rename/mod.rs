@@ -14,7 +14,7 @@ use crate::id::Oid;
 use crate::path::RelPath;
 use crate::progress::{Control, Until};
 use crate::rooted::Root;
-use crate::snapshot::{Entry, RepoManifest};
+use crate::snapshot::{Entry, FileState, RepoManifest};
 
 /// Both kinds of moves, each found when the first path asks for it.
 pub(super) struct Renames<'a> {
@@ -49,19 +49,21 @@ impl<'a> Renames<'a> {
     /// The entry that the snapshot has moved the file of `entry` to, which it deletes.
     pub(super) fn moved_to(
         &self,
+        root: &Root,
         reader: &mut Reader<'_>,
         entry: &Entry,
     ) -> Result<Option<&'a Entry>, Trouble> {
-        Ok(self.in_snapshot(reader)?.get(&entry.path).and_then(|to| self.entry(to)))
+        Ok(self.in_snapshot(root, reader)?.get(&entry.path).and_then(|to| self.entry(to)))
     }
 
     /// The entry of the deleted file that the snapshot has moved to `entry`, which is new.
     pub(super) fn moved_from(
         &self,
+        root: &Root,
         reader: &mut Reader<'_>,
         entry: &Entry,
     ) -> Result<Option<&'a Entry>, Trouble> {
-        let moves = self.in_snapshot(reader)?;
+        let moves = self.in_snapshot(root, reader)?;
         Ok(moves.iter().find(|(_, to)| **to == entry.path).and_then(|(from, _)| self.entry(from)))
     }
 
@@ -69,18 +71,25 @@ impl<'a> Renames<'a> {
         self.manifest.entries.iter().find(|entry| entry.path == *path)
     }
 
-    fn in_snapshot(&self, reader: &mut Reader<'_>) -> Result<HashMap<RelPath, RelPath>, Trouble> {
+    fn in_snapshot(
+        &self,
+        root: &Root,
+        reader: &mut Reader<'_>,
+    ) -> Result<HashMap<RelPath, RelPath>, Trouble> {
         let mut known = self.in_snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*known {
             return Ok(known.clone());
         }
         let (mut gone, mut new) = (Vec::new(), Vec::new());
         for entry in self.manifest.entries.iter().filter(|entry| entry.flags.raw.is_none()) {
-            let one = |oid, size| One { path: entry.path.clone(), oid, size: Some(size), wanted: true };
+            let one = |oid, size, wanted| One { path: entry.path.clone(), oid, size: Some(size), wanted };
             match (&entry.head, &entry.worktree) {
-                (Some(head), None) if head.mode.is_file() => gone.push(one(head.oid, head.size)),
+                (Some(head), None) if head.mode.is_file() => {
+                    let changed = changed_here(root, reader, &entry.path, head)?;
+                    gone.push(one(head.oid, head.size, changed));
+                }
                 (None, Some(state)) if state.mode.is_file() && state.size <= HELD => {
-                    new.push(one(state.oid, state.size));
+                    new.push(one(state.oid, state.size, true));
                 }
                 _ => {}
             }
@@ -109,6 +118,8 @@ impl<'a> Renames<'a> {
         };
         let (present, sizes) = present(reader)?;
         let entries: HashSet<&RelPath> = self.manifest.entries.iter().map(|entry| &entry.path).collect();
+        let empty = repo.blob_oid(b"");
+        let size = |oid: Option<Oid>| (oid.is_some() && oid == empty).then_some(0);
         let known: HashSet<&RelPath> = base.iter().map(|(path, _)| path).collect();
         let gone: Vec<One> = base
             .iter()
@@ -116,7 +127,7 @@ impl<'a> Renames<'a> {
             .map(|(path, item)| One {
                 path: path.clone(),
                 oid: Some(item.oid),
-                size: None,
+                size: size(Some(item.oid)),
                 wanted: entries.contains(path),
             })
             .collect();
@@ -126,7 +137,7 @@ impl<'a> Renames<'a> {
             .map(|(path, oid)| One {
                 path: path.clone(),
                 oid: *oid,
-                size: sizes.get(path).copied(),
+                size: sizes.get(path).copied().or(size(*oid)),
                 wanted: true,
             })
             .collect();
@@ -148,6 +159,20 @@ impl<'a> Renames<'a> {
             })
         })
     }
+}
+
+/// Whether the target has something else than `head` at `path`.
+fn changed_here(
+    root: &Root,
+    reader: &mut Reader<'_>,
+    path: &RelPath,
+    head: &FileState,
+) -> Result<bool, Trouble> {
+    let Ok(dir) = root.dir(path.parent().unwrap_or_default()) else { return Ok(true) };
+    Ok(match read(&dir, path.name(), HELD, None) {
+        Ok(Here::Content(content)) => !reader.same(path, &content, head)?,
+        _ => true,
+    })
 }
 
 /// Files by path, with the id of their content where it is known.

@@ -1,7 +1,7 @@
-//! Which file that is gone belongs to which file that is new, as git pairs them: the same content first, then what is
-//! most alike over all.
+//! Which file that is gone belongs to which file that is new, as git pairs them: the same content first, then the only
+//! file of the same name, then what is most alike over all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Trouble;
 use crate::id::Oid;
@@ -14,8 +14,11 @@ const ALIKE: u8 = 50;
 /// From how alike on one name decides, as in git's merges.
 const NAMESAKE: u8 = 75;
 
-/// Contents compared, at most. Git's own limit is of the same order.
-const COMPARISONS: usize = 2_000;
+/// Contents compared, at most.
+const COMPARISONS: usize = 5_000;
+
+/// Bytes of contents held, at most, so as not to read them again for each comparison.
+const MEMORY: usize = 64 << 20;
 
 /// A file that is gone or new.
 #[derive(Debug, Clone)]
@@ -24,7 +27,8 @@ pub(super) struct One {
     /// The id of its content, where it is known.
     pub oid: Option<Oid>,
     pub size: Option<u64>,
-    /// Somebody will ask for it, so that it is compared first.
+    /// The other side has changed it too. The rest only takes part where a content is exactly theirs: git, too, stops
+    /// asking about what nobody needs.
     pub wanted: bool,
 }
 
@@ -32,75 +36,187 @@ pub(super) struct One {
 pub(super) fn pairs(
     gone: &[One],
     new: &[One],
-    mut read: impl FnMut(&One, bool) -> Result<Option<Vec<u8>>, Trouble>,
+    read: impl FnMut(&One, bool) -> Result<Option<Vec<u8>>, Trouble>,
 ) -> Result<HashMap<RelPath, RelPath>, Trouble> {
-    let mut out = HashMap::new();
-    let mut taken: HashSet<&RelPath> = HashSet::new();
+    let mut out = Pairs { to: HashMap::new(), taken: HashSet::new() };
     let mut by_oid: HashMap<Oid, Vec<&One>> = HashMap::new();
-    for one in new {
+    for one in new.iter().filter(|one| !is_empty(one)) {
         if let Some(oid) = one.oid {
             by_oid.entry(oid).or_default().push(one);
         }
     }
-    let namesakes = |a: &One, b: &One| a.path.name() == b.path.name();
     // Namesakes choose before the others, so that of equal files each finds its own.
     for by_name in [true, false] {
         for from in gone.iter().filter(|from| from.oid.is_some()) {
-            if out.contains_key(&from.path) {
-                continue;
-            }
             let same = from.oid.and_then(|oid| by_oid.get(&oid)).into_iter().flatten();
-            let mut free = same.filter(|to| !taken.contains(&to.path));
-            if let Some(to) = free.find(|to| !by_name || namesakes(from, to)) {
-                taken.insert(&to.path);
-                out.insert(from.path.clone(), to.path.clone());
+            let mut free = same.filter(|to| !out.taken.contains(&to.path));
+            if !out.to.contains_key(&from.path)
+                && let Some(to) = free.find(|to| !by_name || namesakes(from, to))
+            {
+                out.add(from, to);
             }
         }
     }
+    let open: Vec<&One> =
+        gone.iter().filter(|one| one.wanted && !is_empty(one) && !out.to.contains_key(&one.path)).collect();
+    let free: Vec<&One> = new.iter().filter(|one| !is_empty(one) && !out.taken.contains(&one.path)).collect();
+    let mut contents = Contents { read, held: HashMap::new(), bytes: 0, compared: 0 };
+    by_name(&mut out, &open, &free, &mut contents)?;
     let mut scores = Vec::new();
-    let mut compared = 0;
-    let rest = |wanted: bool| gone.iter().filter(move |one| one.wanted == wanted);
-    'all: for from in rest(true).chain(rest(false)) {
-        if out.contains_key(&from.path) {
-            continue;
-        }
-        let mut content = None;
-        let mut free: Vec<&One> = new.iter().filter(|to| !taken.contains(&to.path)).collect();
+    for from in open.iter().filter(|from| !out.to.contains_key(&from.path)) {
+        let mut free: Vec<&&One> = free.iter().filter(|to| !out.taken.contains(&to.path)).collect();
         free.sort_by_key(|to| !namesakes(from, to));
         for to in free {
-            if compared >= COMPARISONS {
-                break 'all;
-            }
-            if content.is_none() {
-                content = Some(read(from, true)?);
-            }
-            let Some(Some(old)) = &content else { break };
-            // Sizes further apart than the least similarity cannot be alike enough.
-            let (low, high) = (old.len() as u64 / 2, old.len() as u64 * 2 + 1);
-            if to.size.is_some_and(|size| size < low || size > high) {
-                continue;
-            }
-            compared += 1;
-            let Some(bytes) = read(to, false)? else { continue };
-            let alike = similarity(old, &bytes);
+            let alike = contents.alike(from, to)?;
             if alike >= ALIKE {
-                let same_name = namesakes(from, to);
-                scores.push((same_name && alike >= NAMESAKE, alike, same_name, &from.path, &to.path));
+                scores.push((alike, namesakes(from, to), *from, *to));
             }
         }
     }
-    scores.sort_by(|a, b| (b.0, b.1, b.2).cmp(&(a.0, a.1, a.2)).then_with(|| (a.3, a.4).cmp(&(b.3, b.4))));
-    for (_, _, _, from, to) in scores {
-        if !out.contains_key(from) && taken.insert(to) {
-            out.insert(from.clone(), to.clone());
+    scores.sort_by(|a, b| {
+        (b.0, b.1).cmp(&(a.0, a.1)).then_with(|| (&a.2.path, &a.3.path).cmp(&(&b.2.path, &b.3.path)))
+    });
+    for (_, _, from, to) in scores {
+        if !out.to.contains_key(&from.path) && !out.taken.contains(&to.path) {
+            out.add(from, to);
         }
     }
-    Ok(out)
+    Ok(out.to)
+}
+
+/// Pairs what is the only file of its name on both sides, and of several namesakes the one in the directory that most
+/// of its neighbours have moved to.
+fn by_name<R: FnMut(&One, bool) -> Result<Option<Vec<u8>>, Trouble>>(
+    out: &mut Pairs,
+    open: &[&One],
+    free: &[&One],
+    contents: &mut Contents<R>,
+) -> Result<(), Trouble> {
+    let (from_names, to_names) = (names(open), names(free));
+    let moved = out.directories();
+    for from in open {
+        let name = from.path.name();
+        let to = match (from_names.get(name).map(Vec::as_slice), to_names.get(name).map(Vec::as_slice)) {
+            (Some([_]), Some([only])) => Some(*only),
+            (_, Some(several)) => moved
+                .get(from.path.parent().unwrap_or_default())
+                .and_then(|dir| several.iter().find(|to| to.path.parent().unwrap_or_default() == *dir))
+                .copied(),
+            _ => None,
+        };
+        if let Some(to) = to.filter(|to| !out.taken.contains(&to.path))
+            && contents.alike(from, to)? >= NAMESAKE
+        {
+            out.add(from, to);
+        }
+    }
+    Ok(())
+}
+
+fn names<'a>(ones: &[&'a One]) -> HashMap<&'a [u8], Vec<&'a One>> {
+    let mut out: HashMap<&[u8], Vec<&One>> = HashMap::new();
+    for one in ones {
+        out.entry(one.path.name()).or_default().push(one);
+    }
+    out
+}
+
+fn namesakes(a: &One, b: &One) -> bool {
+    a.path.name() == b.path.name()
+}
+
+/// Empty files are all alike; git never takes one for another.
+fn is_empty(one: &One) -> bool {
+    one.size == Some(0)
+}
+
+/// What was found so far.
+struct Pairs {
+    to: HashMap<RelPath, RelPath>,
+    taken: HashSet<RelPath>,
+}
+
+impl Pairs {
+    fn add(&mut self, from: &One, to: &One) {
+        self.taken.insert(to.path.clone());
+        self.to.insert(from.path.clone(), to.path.clone());
+    }
+
+    /// Where most files of a directory have gone.
+    fn directories(&self) -> HashMap<Vec<u8>, Vec<u8>> {
+        let mut counts: BTreeMap<(&[u8], &[u8]), usize> = BTreeMap::new();
+        for (from, to) in &self.to {
+            let dirs = (from.parent().unwrap_or_default(), to.parent().unwrap_or_default());
+            *counts.entry(dirs).or_default() += 1;
+        }
+        let mut best: HashMap<&[u8], (usize, &[u8])> = HashMap::new();
+        for ((from, to), count) in counts {
+            let at = best.entry(from).or_insert((0, to));
+            if count > at.0 {
+                *at = (count, to);
+            }
+        }
+        best.into_iter().map(|(from, (_, to))| (from.to_vec(), to.to_vec())).collect()
+    }
+}
+
+/// Contents, read once while there is room.
+struct Contents<R> {
+    read: R,
+    held: HashMap<(RelPath, bool), Option<Vec<u8>>>,
+    bytes: usize,
+    compared: usize,
+}
+
+impl<R: FnMut(&One, bool) -> Result<Option<Vec<u8>>, Trouble>> Contents<R> {
+    /// How alike the two are, in percent; 0 where nobody needs to look.
+    fn alike(&mut self, from: &One, to: &One) -> Result<u8, Trouble> {
+        if self.compared >= COMPARISONS {
+            return Ok(0);
+        }
+        if let (Some(old), Some(new)) = (from.size, to.size)
+            && !fits(old, new)
+        {
+            return Ok(0);
+        }
+        let old = self.content(from, true)?;
+        if let (Some(Some(old)), Some(new)) = (self.held.get(&old), to.size)
+            && !fits(old.len() as u64, new)
+        {
+            return Ok(0);
+        }
+        let new = self.content(to, false)?;
+        self.compared += 1;
+        let alike = match (self.held.get(&old), self.held.get(&new)) {
+            (Some(Some(old)), Some(Some(new))) if !old.is_empty() && !new.is_empty() => similarity(old, new),
+            _ => 0,
+        };
+        if self.bytes > MEMORY {
+            self.held.clear();
+            self.bytes = 0;
+        }
+        Ok(alike)
+    }
+
+    fn content(&mut self, one: &One, old: bool) -> Result<(RelPath, bool), Trouble> {
+        let key = (one.path.clone(), old);
+        if !self.held.contains_key(&key) {
+            let content = (self.read)(one, old)?;
+            self.bytes += content.as_ref().map_or(0, Vec::len);
+            self.held.insert(key.clone(), content);
+        }
+        Ok(key)
+    }
+}
+
+/// Sizes further apart than the least similarity cannot be alike enough; line endings may add to one.
+fn fits(a: u64, b: u64) -> bool {
+    a.min(b) >= a.max(b) / 3
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn one(path: &str, content: &str) -> One {
@@ -141,5 +257,48 @@ mod tests {
     #[test]
     fn what_is_not_alike_is_not_paired() {
         assert!(found(&[("a", A)], &[("b", "something\nelse\naltogether\n")]).is_empty());
+    }
+
+    #[test]
+    fn the_only_file_of_a_name_comes_before_what_is_more_alike() {
+        let (old, near, edited) = (A.repeat(4), A.repeat(4) + "5\n", A.repeat(4) + "one more line\n");
+        let moved = found(&[("old/a", &old)], &[("new/b", &near), ("new/a", &edited)]);
+        assert_eq!(moved, [("old/a".into(), "new/a".into())]);
+    }
+
+    #[test]
+    fn of_several_namesakes_the_one_where_the_neighbours_went() {
+        let (x, y) = (A.repeat(4) + "x\n", A.repeat(4) + "y\n");
+        let (old, same) = (A.repeat(4), B.repeat(4));
+        let moved = found(
+            &[("old/mod", &old), ("old/neighbour", &same)],
+            &[("aside/mod", &x), ("new/mod", &y), ("new/neighbour", &same)],
+        );
+        assert_eq!(moved[0], ("old/mod".into(), "new/mod".into()));
+    }
+
+    #[test]
+    fn what_the_other_side_has_not_changed_is_only_paired_by_content() {
+        let mut gone = [one("a", A), one("b", B)];
+        gone[1].wanted = false;
+        let new = [one("x", "one\ntwo\nthree\nsix\n")];
+        let read = |one: &One, _: bool| {
+            let text = match one.path.as_bytes() {
+                b"a" => A,
+                b"b" => B,
+                _ => "one\ntwo\nthree\nsix\n",
+            };
+            Ok(Some(text.as_bytes().to_vec()))
+        };
+        assert_eq!(pairs(&gone, &new, read).unwrap().get(&gone[0].path), Some(&new[0].path));
+        gone[0].wanted = false;
+        assert!(pairs(&gone, &new, read).unwrap().is_empty());
+    }
+
+    #[test]
+    fn empty_files_are_never_paired() {
+        let empty = |path| One { size: Some(0), ..one(path, "") };
+        let read = |_: &One, _: bool| Ok(Some(Vec::new()));
+        assert!(pairs(&[empty("a")], &[empty("b")], read).unwrap().is_empty());
     }
 }

@@ -450,3 +450,62 @@ fn a_base_that_neither_side_has_is_a_conflict() {
     assert_eq!(file(&report, "a.txt").reason.as_deref(), Some("base_missing"));
     assert_eq!(pair.target.read("a.txt"), TEN);
 }
+
+/// A pair whose source has moved `a.txt` to `b.txt` and changed a line, and whose target has `here` at `a.txt`.
+fn moved(here: &str) -> Pair {
+    let pair = Pair::new(&[("a.txt", TEN), ("other.txt", "other\n")]);
+    pair.source.remove("a.txt");
+    pair.source.write("dir/b.txt", TEN.replace("9\n", "nine\n"));
+    pair.source.write("unlike.txt", "nothing of the kind\n".repeat(3));
+    pair.target.write("a.txt", here);
+    pair
+}
+
+#[test]
+fn a_change_here_follows_a_file_that_the_snapshot_has_moved() {
+    let pair = moved(&TEN.replace("2\n", "two\n"));
+    let snapshot = pair.capture();
+    let foreseen = pair.target.preview(&snapshot);
+    let report = pair.apply();
+    assert_eq!(report.verdict, Verdict::Complete, "{report}");
+    assert_eq!(outcome(&report, "a.txt"), "applied/deleted");
+    assert_eq!(outcome(&report, "dir/b.txt"), "merged");
+    assert_eq!(outcome(&foreseen, "dir/b.txt"), "merged");
+    assert_eq!(outcome(&report, "unlike.txt"), "applied/created");
+    assert!(!pair.target.exists("a.txt"));
+    let both = TEN.replace("2\n", "two\n").replace("9\n", "nine\n");
+    assert_eq!(pair.target.read("dir/b.txt"), both);
+    let again = pair.apply();
+    assert_eq!(outcome(&again, "dir/b.txt"), "unchanged");
+    pair.target.undo(&report);
+    assert_eq!(pair.target.read("a.txt"), TEN.replace("2\n", "two\n"));
+    assert!(!pair.target.exists("dir"));
+}
+
+#[test]
+fn a_moved_file_that_both_sides_changed_is_a_conflict_and_stays_where_it_is() {
+    let pair = moved(&TEN.replace("9\n", "neun\n"));
+    let report = pair.apply();
+    assert_eq!(outcome(&report, "a.txt"), "conflict/modified_here");
+    assert_eq!(file(&report, "a.txt").at, Some("dir/b.txt".into()));
+    assert_eq!(outcome(&report, "dir/b.txt"), "applied/created");
+    assert_eq!(pair.target.read("a.txt"), TEN.replace("9\n", "neun\n"));
+    assert_eq!(pair.target.read("dir/b.txt"), TEN.replace("9\n", "nine\n"));
+    // Taking the snapshot's side takes both halves of the move.
+    let options = ApplyOptions { on_conflict: OnConflict::Theirs, ..ApplyOptions::default() };
+    pair.apply_with(&options);
+    assert!(!pair.target.exists("a.txt"));
+    assert_eq!(pair.target.read("dir/b.txt"), TEN.replace("9\n", "nine\n"));
+}
+
+#[test]
+fn an_empty_file_is_not_taken_for_another_empty_one() {
+    let pair = Pair::new(&[("empty", ""), ("other", "other\n")]);
+    pair.source.write("empty", "no longer\n");
+    pair.target.remove("empty");
+    pair.target.write("new", "");
+    pair.target.commit("another empty file");
+    let report = pair.apply();
+    assert_eq!(outcome(&report, "empty"), "conflict/deleted_here");
+    assert_eq!(pair.target.read("new"), "");
+}

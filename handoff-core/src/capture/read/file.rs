@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::{Instant, SystemTime};
 
+use super::secret::Secret;
 use super::{Notes, OnDisk, Reader, Stop, file_state, unreadable};
 use crate::capture::pass::not_read;
 use crate::capture::scan::Candidate;
@@ -20,6 +21,7 @@ impl Reader<'_> {
     /// A file, which may be open already.
     pub(super) fn file(&mut self, candidate: &Candidate, mut opened: Option<File>) -> Result<OnDisk, Stop> {
         loop {
+            self.secret = Secret::default();
             // Taken first, so that the file is at least as young as this makes it.
             let begun = (SystemTime::now(), Instant::now());
             let mut file = match opened.take() {
@@ -196,7 +198,9 @@ impl Reader<'_> {
         {
             state.oid = candidate.index.as_ref().map(|item| item.item.oid);
         }
-        if !self.is_as_committed(candidate, &state) {
+        if !self.is_as_committed(candidate, &state)
+            && self.may_travel(candidate, normalised.changed.as_deref().unwrap_or(&content))
+        {
             state.blob = Some(self.add(&content).map_err(ReadError::Fatal)?);
         }
         let notes = Notes { raw: normalised.raw, verbatim: normalised.changed.is_none() };
@@ -236,14 +240,18 @@ impl Reader<'_> {
         if !self.is_as_committed(candidate, &state) {
             // One byte more than it has, so that a file which grows is seen to.
             let mut source = Ending { source: file.take(before.size + 1), until: self.until };
-            let (blob, size) = match self.spool.add_reader(&mut source, &self.options.control) {
-                Ok(added) => added,
-                Err(AddError::Source(why)) => return Err(ReadError::File(why)),
-                Err(AddError::Spool(why)) => return Err(ReadError::Fatal(Stop::Capture(why))),
-            };
-            state.blob = Some(blob);
-            state.size = size;
-            self.count(size);
+            let (spool, control) = (self.spool, &self.options.control);
+            match self.watched(candidate, &mut source, |source| spool.add_reader(source, control)) {
+                Some(Ok((blob, size))) => {
+                    state.blob = Some(blob);
+                    state.size = size;
+                    self.count(size);
+                }
+                Some(Err(AddError::Source(why))) => return Err(ReadError::File(why)),
+                Some(Err(AddError::Spool(why))) => return Err(ReadError::Fatal(Stop::Capture(why))),
+                // It has a secret.
+                None => {}
+            }
         }
         Ok((state, Notes { raw, verbatim: oid.is_some() }))
     }

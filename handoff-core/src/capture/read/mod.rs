@@ -2,34 +2,38 @@
 //! be unchanged yields nothing.
 
 mod file;
+mod outcome;
+mod secret;
 
 use std::io;
 
+pub(super) use self::outcome::{Outcome, Read, Stop};
+use self::secret::Secret;
 use super::CaptureOptions;
 use super::pass::{Source, not_read};
 use super::scan::{Candidate, Disk};
+use super::secrets::Secrets;
 use super::settle::Watch;
 use crate::digest::Digest;
-use crate::error::Error;
 use crate::git::{Blobs, Index, IndexItem, Normaliser, Repo, TreeItem, os_path};
 use crate::id::Oid;
 use crate::path::auto_run;
 use crate::progress::Until;
 use crate::rooted::{Dir, Kind, Refusal, Root, errno_name};
-use crate::snapshot::{
-    Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, PartialReason, Spool, Stage,
-};
+use crate::snapshot::{Entry, EntryFlags, Extra, FileState, Mode, Omission, OmissionReason, Spool, Stage};
 
 /// Bytes below which a committed version is read without looking at its size first.
 const SMALL: u32 = 1 << 20;
 
 /// What one thread needs to read candidates of one repository.
 pub(super) struct Reader<'a> {
-    pub repo: &'a Repo,
-    pub index: &'a Index,
-    pub root: &'a Root,
-    pub spool: &'a Spool,
-    pub options: &'a CaptureOptions,
+    repo: &'a Repo,
+    repo_name: &'a str,
+    index: &'a Index,
+    root: &'a Root,
+    spool: &'a Spool,
+    options: &'a CaptureOptions,
+    secrets: &'a Secrets<'a>,
     until: &'a Until,
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
@@ -41,52 +45,8 @@ pub(super) struct Reader<'a> {
     added: u64,
     /// Set by reading a file that was not quiet.
     watch: Option<Watch>,
-}
-
-/// Why reading stops: the trouble of this repository, or of the capture as a whole.
-pub(super) enum Stop {
-    Repository(Error),
-    Capture(Error),
-}
-
-impl From<Error> for Stop {
-    fn from(why: Error) -> Self {
-        if matches!(why, Error::Cancelled) { Self::Capture(why) } else { Self::Repository(why) }
-    }
-}
-
-impl Stop {
-    /// The trouble, where there is no repository that it could be the trouble of.
-    pub fn into_error(self) -> Error {
-        let (Self::Repository(why) | Self::Capture(why)) = self;
-        why
-    }
-}
-
-/// What became of a candidate.
-pub(super) enum Outcome {
-    Unchanged,
-    Entry(Box<Entry>),
-    Omission(Omission),
-}
-
-/// What reading a candidate gave.
-pub(super) struct Read {
-    pub outcome: Outcome,
-    /// Bytes of content added for it, all layers together.
-    pub bytes: u64,
-    /// It is to be looked at again.
-    pub watch: Option<Watch>,
-    /// The walk saw it, and nothing was there any more.
-    pub gone: bool,
-    /// Why it was not read.
-    pub cut: Option<PartialReason>,
-}
-
-impl From<Outcome> for Read {
-    fn from(outcome: Outcome) -> Self {
-        Self { outcome, bytes: 0, watch: None, gone: false, cut: None }
-    }
+    /// What was found in the candidate at hand.
+    secret: Secret,
 }
 
 /// The work-tree layer of a candidate, read.
@@ -108,25 +68,27 @@ impl<'a> Reader<'a> {
         source: &Source<'a>,
         spool: &'a Spool,
         options: &'a CaptureOptions,
+        secrets: &'a Secrets<'a>,
         until: &'a Until,
         left: u64,
     ) -> Self {
-        let &Source { repo, index, root, .. } = source;
-        let blobs = repo.blobs();
-        let (normaliser, last_parent, watch) = (None, None, None);
+        let &Source { repo, name: repo_name, index, root } = source;
         Self {
             repo,
+            repo_name,
             index,
             root,
             spool,
             options,
+            secrets,
             until,
-            blobs,
-            normaliser,
-            last_parent,
+            blobs: repo.blobs(),
+            normaliser: None,
+            last_parent: None,
             left,
             added: 0,
-            watch,
+            watch: None,
+            secret: Secret::default(),
         }
     }
 
@@ -135,13 +97,16 @@ impl<'a> Reader<'a> {
         self.left = self.left.saturating_add(bytes);
     }
 
-    /// Reads `candidate`. Content that no longer fits is left out.
-    pub fn read(&mut self, candidate: &Candidate) -> Result<Read, Stop> {
+    /// Reads `candidate`, whose name the caller has `allowed` in spite of these rules. Content that no longer fits is
+    /// left out, and so is all of a candidate that has a secret in any layer that is not committed.
+    pub fn read(&mut self, candidate: &Candidate, allowed: Vec<String>) -> Result<Read, Stop> {
         let before = self.added;
         self.watch = None;
+        self.secret = Secret::default();
         let on_disk = self.on_disk(candidate)?;
         let gone = matches!(on_disk, OnDisk::Absent) && candidate.was_there();
         let outcome = self.outcome(candidate, on_disk)?;
+        let outcome = self.without_secrets(candidate, allowed, before, outcome);
         // What is as committed is whole.
         let watch = self.watch.take().filter(|_| matches!(outcome, Outcome::Entry(_)));
         let ended = matches!(&outcome, Outcome::Omission(Omission { reason, .. })
@@ -200,7 +165,7 @@ impl<'a> Reader<'a> {
         let bases = self.options.bases == super::Bases::Always;
         let small = item.is_some_and(|item| (1..SMALL).contains(&item.size_hint));
         let head = match &candidate.head {
-            Some(head) => Some(self.stored(head, bases, small)?),
+            Some(head) => Some(self.stored(None, head, bases, small)?),
             None => None,
         };
         let index = match staged {
@@ -212,14 +177,19 @@ impl<'a> Reader<'a> {
                 Some(state) if notes.verbatim && state.oid == Some(staged.oid) => {
                     Some(FileState { mode: staged.mode.clone(), eol: None, ..state.clone() })
                 }
-                _ => Some(self.stored(staged, true, small)?),
+                _ => Some(self.stored(Some(candidate), staged, true, small)?),
             },
             // Nothing is staged but the intent, and the mode that was noted with it.
             None => item.map(|item| file_state(item.item.mode.clone(), Some(item.item.oid), 0)),
         };
         let mut stages = Vec::with_capacity(candidate.stages.len());
         for (stage, item) in &candidate.stages {
-            stages.push(Stage { stage: *stage, state: self.stored(item, true, false)?, extra: Extra::new() });
+            let new = (candidate.head.as_ref() != Some(item)).then_some(candidate);
+            stages.push(Stage {
+                stage: *stage,
+                state: self.stored(new, item, true, false)?,
+                extra: Extra::new(),
+            });
         }
         let flags = EntryFlags {
             assume_unchanged: item.is_some_and(|item| item.assume_unchanged),
@@ -236,9 +206,16 @@ impl<'a> Reader<'a> {
         Ok(Entry { flags, head, index, path: candidate.path.clone(), worktree, extra: Extra::new() })
     }
 
-    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit.
+    /// A layer that git stores; its content goes to the spool if `carry`, unless it is absent or over the limit, or
+    /// it is `new` and has a secret.
     /// What is probably `small` is read without asking for its size first, which costs a quarter of reading it.
-    fn stored(&mut self, item: &TreeItem, carry: bool, small: bool) -> Result<FileState, Stop> {
+    fn stored(
+        &mut self,
+        new: Option<&Candidate>,
+        item: &TreeItem,
+        carry: bool,
+        small: bool,
+    ) -> Result<FileState, Stop> {
         let mut state = file_state(item.mode.clone(), Some(item.oid), 0);
         if item.mode == Mode::Gitlink {
             return Ok(state);
@@ -250,7 +227,7 @@ impl<'a> Reader<'a> {
             // An object that cannot be read is a layer without content, not the end of the capture.
             if let Ok(Some(content)) = self.blobs.read(&item.oid) {
                 state.size = content.len() as u64;
-                if state.size <= limit {
+                if state.size <= limit && new.is_none_or(|candidate| self.may_travel(candidate, &content)) {
                     state.blob = Some(self.add(&content)?);
                 }
             }
@@ -319,7 +296,8 @@ impl<'a> Reader<'a> {
     fn absent(&mut self, candidate: &Candidate) -> Result<OnDisk, Stop> {
         match &candidate.index {
             Some(IndexItem { skip_worktree: true, item, .. }) => {
-                let state = self.stored(item, candidate.head.as_ref() != Some(item), false)?;
+                let state =
+                    self.stored(Some(candidate), item, candidate.head.as_ref() != Some(item), false)?;
                 Ok(OnDisk::State { state, notes: Notes::default() })
             }
             _ => Ok(OnDisk::Absent),
@@ -345,7 +323,7 @@ impl<'a> Reader<'a> {
         match parent.read_link(candidate.path.name()) {
             Ok(target) => {
                 let mut state = file_state(Mode::Symlink, self.repo.blob_oid(&target), target.len() as u64);
-                if !self.is_as_committed(candidate, &state) {
+                if !self.is_as_committed(candidate, &state) && self.may_travel(candidate, &target) {
                     state.blob = Some(self.add(&target)?);
                 }
                 Ok(OnDisk::State { state, notes: Notes { verbatim: true, ..Notes::default() } })
@@ -381,7 +359,15 @@ pub(super) fn omission(
     rule: Option<String>,
     size: Option<u64>,
 ) -> Omission {
-    Omission { count: None, path: candidate.path.clone(), reason, rule, size, extra: Extra::new() }
+    Omission {
+        count: None,
+        line: None,
+        path: candidate.path.clone(),
+        reason,
+        rule,
+        size,
+        extra: Extra::new(),
+    }
 }
 
 fn unreadable(why: &io::Error) -> OnDisk {

@@ -36,8 +36,7 @@ fn a_folder_keeps_the_contract_with_links_and_without() {
         let path = dir.path().to_owned();
         // Each handle is opened anew, as another process would.
         let report = block_on(check(move || {
-            let mut options = crate::storage::DirOptions::default();
-            options.sync = false;
+            let options = crate::storage::DirOptions { sync: false, ..Default::default() };
             Arc::new(DirStorage::open_with(&path, &options).unwrap())
         }));
         assert!(report.passed(), "lock: {lock}\n{report}");

@@ -194,7 +194,7 @@ impl RunSession for Worker {
     ) -> Result<SessionState, Error> {
         let Some(taken) = self.take(spec, &*agent).await? else {
             // Asked for twice, or ended before it began.
-            return Ok(self.state_of(spec).await?);
+            return self.state_of(spec).await;
         };
         let core = match Core::new(self, spec, &taken, place) {
             Ok(core) => Arc::new(core),

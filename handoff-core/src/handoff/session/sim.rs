@@ -177,9 +177,7 @@ fn scene() -> Scene {
 fn worker(world: &World, memory: &MemoryStorage, name: usize) -> (Arc<HostClock>, Worker) {
     let clock = Arc::new(HostClock::new(world));
     let storage = HostStorage::new(world, memory.clone(), name);
-    let mut terms = Terms::default();
-    terms.lease = TERM;
-    terms.checkpoint = None;
+    let terms = Terms { lease: TERM, checkpoint: None, ..Terms::default() };
     let builder = HandoffBuilder::new(Arc::new(storage)).terms(terms);
     (Arc::clone(&clock), builder.clock(clock).worker())
 }

@@ -150,7 +150,7 @@ impl Fetch<'_> {
     /// A content too large to be held: fetched piece by piece.
     fn large(&self, at: &Located, blob: &Digest, spool: &Spool) -> Result<(), Error> {
         let pieces = Pieces { fetch: self, at, blob, next: at.offset, open: Bytes::new() };
-        let mut content: Box<dyn Read> = if at.stored == at.len {
+        let mut content: Box<dyn Read + Send + '_> = if at.stored == at.len {
             Box::new(pieces)
         } else {
             expander(pieces, at.len).map_err(|_| self.damaged())?

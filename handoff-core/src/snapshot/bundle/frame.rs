@@ -19,7 +19,7 @@ pub(super) const VERSION: u16 = 1;
 /// What messages call the version that this code reads.
 pub(super) const SUPPORTED: &str = "handoff-bundle/1";
 
-pub(super) const FILE_HEADER_LEN: usize = 16;
+pub(in crate::snapshot) const FILE_HEADER_LEN: usize = 16;
 pub(in crate::snapshot) const HEADER_LEN: usize = 16;
 pub(super) const END_LEN: usize = 96;
 
@@ -35,7 +35,7 @@ const OPTIONAL: u8 = 0x80;
 const COMPRESSED: u8 = 1;
 
 /// The first bytes of a file.
-pub(super) fn file_header() -> [u8; FILE_HEADER_LEN] {
+pub(in crate::snapshot) fn file_header() -> [u8; FILE_HEADER_LEN] {
     let mut header = [0; FILE_HEADER_LEN];
     put(&mut header, 0, &MAGIC);
     put(&mut header, 8, &VERSION.to_le_bytes());

@@ -36,7 +36,7 @@ pub(in crate::snapshot) fn open(path: &Path, limits: &Limits) -> Result<Inner, E
 }
 
 fn block(row: Row) -> Block {
-    Block { place: Place::Bundle(row.offset), stored: row.stored, raw: row.raw, crc: row.crc }
+    Block { place: Place::Frame(row.offset), stored: row.stored, raw: row.raw, crc: row.crc }
 }
 
 /// Checks the optional frame of `file` that begins at `offset`; its contents mean nothing to this version.
@@ -118,12 +118,14 @@ impl Bundle<'_> {
         Ok((raw, reader.offset))
     }
 
-    /// Checks that the blocks' frames lie before the manifest's in the order of the index, without
-    /// overlapping, and finds the optional frames between known ones.
+    /// Checks that the blocks' frames lie before the manifest's, in whatever order, without overlapping, and
+    /// finds the optional frames between known ones.
     fn gaps(&self, rows: &[Row], end: &End, manifest_end: u64) -> Result<Vec<u64>, Error> {
-        let blocks = rows.iter().map(|row| (row.offset, Some(HEADER_LEN as u64 + u64::from(row.stored))));
+        let frame = |row: &Row| (row.offset, Some(HEADER_LEN as u64 + u64::from(row.stored)));
+        let mut blocks: Vec<_> = rows.iter().map(frame).collect();
+        blocks.sort_unstable();
         let manifest = (end.manifest, manifest_end.checked_sub(end.manifest));
-        let known = blocks.chain([manifest, (end.index, Some(0))]);
+        let known = blocks.into_iter().chain([manifest, (end.index, Some(0))]);
         let mut gaps = Vec::new();
         let mut at = FILE_HEADER_LEN as u64;
         for (offset, len) in known {

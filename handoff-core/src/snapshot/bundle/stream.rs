@@ -23,30 +23,50 @@ pub(in crate::snapshot) fn read(reader: &mut dyn Read, limits: &Limits) -> Resul
     let limits = limits.clamped();
     let mut stream = Stream {
         reader: Counted { reader, at: 0 },
-        vault: Vault::new(MEMORY),
+        vault: Vault::new(MEMORY, None),
         unpacker: Unpacker::default(),
         limits: &limits,
-        rows: Vec::new(),
         blocks: Vec::new(),
         total: 0,
         optional: (0, 0),
     };
     let (id, manifest, index) = stream.run()?;
     let Stream { vault, blocks, .. } = stream;
-    let store = Store::new(blocks, index.blobs, vault.into_file(), WHAT.to_owned(), limits.blob_bytes);
+    let blocks = in_order(blocks, index.rows).ok_or_else(not_listed)?;
+    let store = Store::of_vault(blocks, index.blobs, vault, WHAT, limits.blob_bytes);
     store.verify()?;
     Ok(Inner { id, manifest, store, gaps: Vec::new() })
 }
 
 const WHAT: &str = "the bundle";
 
+/// The blocks in the order of the index, which is that of the stream; `None` unless it lists each of them once and
+/// nothing else.
+fn in_order(blocks: Vec<(Row, Block)>, index: Vec<Row>) -> Option<Vec<Block>> {
+    if blocks.len() != index.len() {
+        return None;
+    }
+    let (rows, mut blocks): (Vec<Row>, Vec<Option<Block>>) =
+        blocks.into_iter().map(|(row, block)| (row, Some(block))).unzip();
+    let mut found = |row: Row| {
+        // They came in order of their places.
+        let at = rows.binary_search_by_key(&row.offset, |row| row.offset).ok()?;
+        if rows.get(at) == Some(&row) { blocks.get_mut(at)?.take() } else { None }
+    };
+    index.into_iter().map(&mut found).collect()
+}
+
+fn not_listed() -> Error {
+    Error::format(WHAT, "its index does not list the blocks that it has")
+}
+
 struct Stream<'a> {
     reader: Counted<'a>,
     vault: Vault,
     unpacker: Unpacker,
     limits: &'a Limits,
-    rows: Vec<Row>,
-    blocks: Vec<Block>,
+    /// In the order of the file.
+    blocks: Vec<(Row, Block)>,
     /// Raw bytes of all blocks.
     total: u64,
     /// Number and bytes of optional frames.
@@ -71,9 +91,6 @@ impl Stream<'_> {
         let table = self.whole(header, frame::INDEX, Index::max_len(self.limits))?;
         let index_digest = Digest::of(&table);
         let index = Index::decode(&table, self.limits, WHAT)?;
-        if index.rows != self.rows {
-            return Err(Error::format(WHAT, "its index does not list the blocks that it has"));
-        }
         // Nothing may stand between the index and the end, since a reader that seeks goes from one to the other.
         let header = self.read_header()?;
         if header.1.kind == frame::END && header.1.stored != END_LEN as u32 {
@@ -119,16 +136,15 @@ impl Stream<'_> {
         }
         self.total += u64::from(raw);
         within("the size of all blobs in bytes", self.total, self.limits.total_bytes)?;
-        within("the number of blocks", self.rows.len() as u64 + 1, self.limits.blocks())?;
+        within("the number of blocks", self.blocks.len() as u64 + 1, self.limits.blocks())?;
         let mut payload = Vec::new();
         frame::read_payload(&mut self.reader, stored, &mut payload, WHAT)?;
         if frame::checksum(&header.encode_without_crc(), &payload) != crc {
-            let what = format!("block {} of {WHAT}", self.rows.len());
+            let what = format!("block {} of {WHAT}", self.blocks.len());
             return Err(Error::Corrupt { what });
         }
-        self.rows.push(Row { offset, stored, raw, crc });
-        let place = self.vault.keep(&payload)?;
-        self.blocks.push(Block { place, stored, raw, crc });
+        let place = self.vault.keep(&header.encode(crc), &payload)?;
+        self.blocks.push((Row { offset, stored, raw, crc }, Block { place, stored, raw, crc }));
         Ok(())
     }
 

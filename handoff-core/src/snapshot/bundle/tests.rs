@@ -318,6 +318,36 @@ fn an_index_that_lies_is_refused() {
 }
 
 #[test]
+fn blocks_may_lie_in_any_order_and_each_is_listed_once() {
+    let content = b"firstsecond".as_slice();
+    let bundle = |order: &[usize]| {
+        let mut forged = Forged::new();
+        forged.block(b"second", 6);
+        forged.block(b"first", 5);
+        let bytes = manifest(vec![repo("app", vec![untracked("a", content)])]).to_canonical().unwrap();
+        let at = forged.plain(frame::MANIFEST, &bytes);
+        let rows: Vec<Row> = order.iter().map(|row| forged.rows[*row]).collect();
+        let total = rows.iter().map(|row| u64::from(row.raw)).sum();
+        let blob = Blob { digest: Digest::of(content), start: 0, len: total };
+        forged.index(&rows, &[blob], at, Digest::of(&bytes))
+    };
+    let good = bundle(&[1, 0]);
+    for snapshot in [open_and_verify(&good).unwrap(), read(&good).unwrap()] {
+        assert_eq!(snapshot.blob(&Digest::of(content)).unwrap(), content);
+        assert_eq!(open_and_verify(&bytes_of(&snapshot)).unwrap().id(), snapshot.id());
+    }
+    // In the order of the file the stream is another, and no longer what the digest says.
+    let swapped = bundle(&[0, 1]);
+    assert_eq!(open_and_verify(&swapped).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(read(&swapped).unwrap_err().kind(), ErrorKind::Corrupt);
+    for order in [&[0][..], &[1], &[1, 1], &[0, 0], &[1, 0, 0], &[1, 0, 1], &[]] {
+        let bytes = bundle(order);
+        assert_eq!(open_bytes(&bytes).unwrap_err().kind(), ErrorKind::Format, "{order:?}");
+        assert_eq!(read(&bytes).unwrap_err().kind(), ErrorKind::Format, "{order:?}");
+    }
+}
+
+#[test]
 fn ends_that_lie_are_refused() {
     let good = bytes_of(&small());
     let at = good.len() - frame::END_LEN;

@@ -1,43 +1,98 @@
 //! Writing a bundle: front to back, nothing patched afterwards, so that it can go into a pipe.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::NamedTempFile;
 
 use super::frame::{self, End, Header};
 use super::index::{Index, Row};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::snapshot::blob::Packer;
+use crate::snapshot::nameless::Nameless;
+use crate::snapshot::store::{Block, Draft, Place, Store};
 use crate::snapshot::{Inner, Manifest};
 
 /// Writes `snapshot` to `out`; `path` is for messages.
 pub(in crate::snapshot) fn write(snapshot: &Inner, out: &mut dyn Write, path: &Path) -> Result<(), Error> {
     let mut out = Frames { out, at: 0, path };
     out.raw(&frame::file_header())?;
-    let store = &snapshot.store;
+    write_rest(&mut out, snapshot, |_| None)
+}
+
+/// Writes what follows the file header and those blocks that are in place already: `placed` says where.
+fn write_rest(
+    out: &mut Frames<'_>,
+    snapshot: &Inner,
+    placed: impl Fn(&Block) -> Option<u64>,
+) -> Result<(), Error> {
+    std::thread::scope(|scope| {
+        let path = out.path;
+        // Thousands of entries take as long to encode as their contents to write; a few are not worth a thread.
+        let many = snapshot.manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200;
+        let packing = many.then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
+        let rows = write_blocks(out, &snapshot.store, placed)?;
+        let manifest = match packing {
+            Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => pack_manifest(&snapshot.manifest, path),
+        }?;
+        write_end(out, snapshot, &manifest, &rows)
+    })
+}
+
+/// Writes the blocks that are not in place, and says where each is.
+fn write_blocks(
+    out: &mut Frames<'_>,
+    store: &Store,
+    placed: impl Fn(&Block) -> Option<u64>,
+) -> Result<Vec<Row>, Error> {
     let mut buffer = Vec::new();
     let mut rows = Vec::with_capacity(store.blocks().len());
     for (at, block) in store.blocks().iter().enumerate() {
-        rows.push(Row { offset: out.at, stored: block.stored, raw: block.raw, crc: block.crc });
-        let payload = store.stored(at, &mut buffer)?;
-        out.raw(&block.header().encode(block.crc))?;
-        out.raw(payload)?;
+        let offset = placed(block);
+        rows.push(Row {
+            offset: offset.unwrap_or(out.at),
+            stored: block.stored,
+            raw: block.raw,
+            crc: block.crc,
+        });
+        if offset.is_none() {
+            let payload = store.stored(at, &mut buffer)?;
+            out.raw(&block.header().encode(block.crc))?;
+            out.raw(payload)?;
+        }
     }
+    Ok(rows)
+}
+
+/// The payload of the manifest's frame, and the length that it stands for.
+struct Packed {
+    payload: Vec<u8>,
+    raw: usize,
+}
+
+fn pack_manifest(manifest: &Manifest, path: &Path) -> Result<Packed, Error> {
+    let raw = manifest.to_canonical()?;
+    let mut packer = Packer::new().map_err(|why| Error::io("compressing the manifest of", path, why))?;
+    let packed = packer.pack(&raw).map(<[u8]>::to_vec);
+    Ok(Packed { raw: raw.len(), payload: packed.unwrap_or(raw) })
+}
+
+/// Writes the manifest, the index and the end.
+fn write_end(out: &mut Frames<'_>, snapshot: &Inner, packed: &Packed, rows: &[Row]) -> Result<(), Error> {
     let manifest = out.at;
-    write_manifest(&mut out, &snapshot.manifest)?;
+    out.frame(frame::MANIFEST, &packed.payload, packed.raw)?;
     let index = out.at;
-    let table = Index::encode(&rows, store.blobs());
+    let table = Index::encode(rows, snapshot.store.blobs());
     out.frame(frame::INDEX, &table, table.len())?;
     let len = out.at + (frame::HEADER_LEN + frame::END_LEN) as u64;
     let index_digest = Digest::of(&table);
     let end = End { manifest, index, len, index_digest, snapshot: snapshot.id.0 };
     out.frame(frame::END, &end.encode(), frame::END_LEN)
-}
-
-fn write_manifest(out: &mut Frames<'_>, manifest: &Manifest) -> Result<(), Error> {
-    let raw = manifest.to_canonical()?;
-    let mut packer = Packer::new().map_err(|why| Error::io("compressing the manifest of", out.path, why))?;
-    out.frame(frame::MANIFEST, packer.pack(&raw).unwrap_or(&raw), raw.len())
 }
 
 /// Writes to `path` so that it always holds either what it held before or the whole bundle.
@@ -51,16 +106,101 @@ pub(in crate::snapshot) fn save(snapshot: &Inner, path: &Path) -> Result<(), Err
         let why = format!("names no file ({}); name the bundle file to write", path.display());
         return Err(Error::InvalidArgument { argument: "path", why });
     }
-    let mut file = tempfile::Builder::new().prefix(".handoff-").tempfile_in(dir).map_err(failed)?;
-    // Blocks are large, so only headers gain from the buffer, and larger writes pass it by.
-    let mut buffered = io::BufWriter::new(file.as_file_mut());
-    write(snapshot, &mut buffered, path)?;
-    buffered.flush().map_err(failed)?;
-    drop(buffered);
+    let mut draft = snapshot.store.draft();
+    let completed = match draft.as_ref() {
+        Some(whole) => complete(snapshot, whole, dir, path)?,
+        None => None,
+    };
+    match completed {
+        Some(named) => {
+            // Its second name would be a second way to change it, so whatever is saved from now on is a copy.
+            *draft = None;
+            drop(draft);
+            publish(named, path)
+        }
+        None => {
+            drop(draft);
+            let mut file = beside().tempfile_in(dir).map_err(failed)?;
+            // Blocks are large, so only headers gain from the buffer, and larger writes pass it by.
+            let mut buffered = io::BufWriter::new(file.as_file_mut());
+            write(snapshot, &mut buffered, path)?;
+            buffered.flush().map_err(failed)?;
+            drop(buffered);
+            let (file, name) = file.into_parts();
+            publish(NamedTempFile::from_parts(Arc::new(file), name), path)
+        }
+    }
+    .and_then(|()| {
+        // The new name, too, must survive a power cut.
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+    })
+}
+
+fn beside() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".handoff-");
+    builder
+}
+
+/// Gives a whole bundle its name, once it is sure to be on the disk.
+fn publish(file: NamedTempFile<Arc<File>>, path: &Path) -> Result<(), Error> {
+    let failed = |why: io::Error| Error::io("writing", path, why);
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|why| failed(why.error))?;
-    // The new name, too, must survive a power cut.
-    std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+    file.persist(path).map(drop).map_err(|why| failed(why.error))
+}
+
+/// Makes the snapshot's own file a bundle by writing what is missing after its blocks, and gives it a name in
+/// `dir`; `None` where that is not possible, and the file is then as before.
+fn complete(
+    snapshot: &Inner,
+    draft: &Draft,
+    dir: &Path,
+    path: &Path,
+) -> Result<Option<NamedTempFile<Arc<File>>>, Error> {
+    let there = |meta: std::fs::Metadata| meta.dev();
+    match (draft.file.file().metadata().map(there), std::fs::metadata(dir).map(there)) {
+        (Ok(spool), Ok(target)) if spool == target => {}
+        _ => return Ok(None),
+    }
+    let mut tail = io::BufWriter::new(Tail { file: &draft.file, at: draft.len });
+    let mut out = Frames { out: &mut tail, at: draft.len, path };
+    let placed = |block: &Block| match block.place {
+        Place::Frame(offset) => Some(offset),
+        Place::Memory(_) => None,
+    };
+    let written = write_rest(&mut out, snapshot, placed)
+        .and_then(|()| tail.flush().map_err(|why| Error::io("writing", path, why)));
+    // The buffer would write what it still has when it is dropped.
+    let _ = tail.into_parts();
+    let named = written.map(|()| {
+        let named =
+            beside().make_in(dir, |name| draft.file.name(name).map(|()| Arc::clone(draft.file.file())));
+        // Whatever there is against it: copying either works or says what is wrong.
+        named.ok()
+    });
+    if !matches!(named, Ok(Some(_))) {
+        // Only room is at stake; nothing refers to what is cut off.
+        let _ = draft.file.cut(draft.len);
+    }
+    named
+}
+
+/// Writes to a file from an offset on.
+struct Tail<'a> {
+    file: &'a Nameless,
+    at: u64,
+}
+
+impl Write for Tail<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(bytes, &[], self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Frames<'a> {

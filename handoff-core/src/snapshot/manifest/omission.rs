@@ -13,6 +13,9 @@ pub struct Omission {
     /// How many files this stands for, when it is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// The line of the first secret, from 1, in the form git stores; a staged version's where only that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// The path; a directory ends in `/`.
     pub path: RelPath,
     /// Why.

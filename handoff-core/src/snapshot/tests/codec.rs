@@ -7,6 +7,7 @@ use crate::error::ErrorKind;
 fn full() -> Manifest {
     let mut changed = entry("src/main.rs");
     changed.flags = EntryFlags {
+        allowed_secrets: vec![".env".into()],
         assume_unchanged: true,
         auto_run: true,
         empty_dir: false,

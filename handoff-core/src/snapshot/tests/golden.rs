@@ -133,6 +133,33 @@ fn golden_bundle() {
     }
 }
 
+#[test]
+fn golden_bundle_with_blocks_in_another_order() {
+    let path = package("tests/golden/spooled.handoff");
+    let files = super::save::contents();
+    if blessing() {
+        let dir = path.parent().unwrap();
+        super::save::snapshot_in(dir, 110, &files).save(&path).unwrap();
+    }
+    let committed = Snapshot::open(&path).unwrap();
+    let streamed = Snapshot::read_from(std::fs::File::open(&path).unwrap()).unwrap();
+    let places: Vec<u64> = committed
+        .0
+        .store
+        .blocks()
+        .iter()
+        .map(|block| match block.place {
+            store::Place::Frame(offset) => offset,
+            store::Place::Memory(_) => panic!("an opened bundle has nothing in memory"),
+        })
+        .collect();
+    assert!(!places.is_sorted(), "{places:?}");
+    for other in [&committed, &streamed] {
+        assert_eq!(other.id(), super::save::snapshot_in(&std::env::temp_dir(), 0, &files).id());
+        super::save::assert_holds(other, &files);
+    }
+}
+
 /// A JSON Schema validator for the keywords that our schema uses; any other keyword is an error, so that the
 /// schema cannot say what is not checked here.
 struct Schema(Value);

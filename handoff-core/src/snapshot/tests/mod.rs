@@ -3,6 +3,7 @@
 
 mod codec;
 mod golden;
+mod save;
 mod spool;
 
 use super::*;
@@ -69,7 +70,15 @@ pub(super) fn file(content: &[u8]) -> FileState {
 }
 
 pub(super) fn omission(path: &str, reason: OmissionReason) -> Omission {
-    Omission { count: None, path: path.into(), reason, rule: None, size: None, extra: Extra::new() }
+    Omission {
+        count: None,
+        line: None,
+        path: path.into(),
+        reason,
+        rule: None,
+        size: None,
+        extra: Extra::new(),
+    }
 }
 
 /// A made-up git id.

@@ -164,6 +164,74 @@ fn a_full_disk_loses_nothing() {
 }
 
 #[test]
+fn a_capture_on_a_full_disk_says_so_and_leaves_nothing_there() {
+    let scratch = scratch();
+    let repo = changed(&scratch.path().join("app"));
+    // Noise for 1,024 pages, less room for the headers of the file and of the blocks and for the small contents,
+    // but not for what completes the bundle.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    });
+    repo.write("large.bin", noise.take(1024 * 4096 - 400).collect::<Vec<u8>>());
+    let (out, left) = (scratch.path().join("out"), scratch.path().join("left"));
+    fs::create_dir(&out).unwrap();
+    let bundle = out.join("app.handoff");
+    let mut job =
+        Job::new(Operation::Capture, &repo.root, &scratch.path().join("answer")).with_bundle(&bundle);
+    job.spool = Some(out.clone());
+    let (out, left_shown) = (out.to_str().unwrap(), left.to_str().unwrap());
+    // Room for less than the contents; for little more than that; and for the bundle, but not for two of them.
+    for (kib, fits) in [(1000, false), (4096, false), (5000, true)] {
+        let setup = format!("mount -t tmpfs -o size={kib}k none '{out}'");
+        let cleanup = format!("ls -A '{out}' > '{left_shown}'; umount '{out}'");
+        let answer = in_namespace(&job, &setup, &cleanup).unwrap();
+        let there = fs::read_to_string(&left).unwrap();
+        if fits {
+            assert!(answer.error.is_none(), "{kib} KiB: {:?}", answer.error);
+            assert_eq!(there, "app.handoff\n");
+            continue;
+        }
+        let error = answer.error.unwrap_or_else(|| panic!("{kib} KiB are not enough"));
+        assert_eq!(error.kind, "io", "{}", error.message);
+        assert!(error.message.contains("No space left") && error.message.contains(out), "{}", error.message);
+        assert_eq!(there, "", "{kib} KiB");
+        let completing = error.message.contains("app.handoff");
+        assert_eq!(completing, kib == 4096, "{}", error.message);
+    }
+}
+
+#[test]
+fn a_bundle_is_not_saved_where_nothing_may_be_written() {
+    let scratch = scratch();
+    let repo = changed(&scratch.path().join("app"));
+    let [out, spool] = ["out", "spool"].map(|name| scratch.path().join(name));
+    for dir in [&out, &spool] {
+        fs::create_dir(dir).unwrap();
+    }
+    let bundle = out.join("app.handoff");
+    let mut job =
+        Job::new(Operation::Capture, &repo.root, &scratch.path().join("answer")).with_bundle(&bundle);
+    // The spool is on the same file system, so only giving it its name fails.
+    job.spool = Some(spool);
+    let out = out.to_str().unwrap();
+    let setup = format!("mount --bind '{out}' '{out}'; mount -o remount,bind,ro '{out}'");
+    let error = in_namespace(&job, &setup, "").unwrap().error.expect("nothing may be written there");
+    assert_eq!(error.kind, "io", "{}", error.message);
+    assert!(error.message.contains("Read-only") && error.message.contains(out), "{}", error.message);
+    assert_eq!(fs::read_dir(out).unwrap().count(), 0);
+    // Nor is it without the mount, if its spool cannot be made.
+    job.spool = Some(scratch.path().join("absent"));
+    let error = job.run().error.expect("there is no such directory");
+    assert!(error.kind == "io" && error.message.contains("absent"), "{}", error.message);
+    job.spool = Some(PathBuf::from(out));
+    assert!(job.run().error.is_none());
+}
+
+#[test]
 fn a_read_only_target_is_told_of() {
     let scene = Scene::new();
     let before = oracle::state(&scene.target);

@@ -55,7 +55,8 @@ fn stated(query: &ContinueQuery) -> (&'static str, &'static str) {
     let creator = query.relation == Relation::Creator;
     let team_member_of_a_teams_run = query.relation == Relation::TeamMember && query.owner == Owner::Team;
     let began_on_a_laptop = query.origin == Origin::LocalToCloud;
-    if !creator && !(team_member_of_a_teams_run && !began_on_a_laptop) {
+    let may_know = creator || (team_member_of_a_teams_run && !began_on_a_laptop);
+    if !may_know {
         return ("not_found", "refuse not_found");
     }
     let held = query.lease == LeaseState::Held;

@@ -237,8 +237,8 @@ fn a_start_that_fails_at_any_call_can_be_repeated_and_leaves_no_double() {
 
 #[test]
 fn a_transcript_of_several_steps_is_whole_after_a_failure_at_any_call() {
-    let large: Vec<_> = (0..4).map(|n| Message::user(format!("{n}").repeat(3 << 20))).collect();
-    every_call(1, |fault, at| {
+    let large: Vec<_> = (0..2).map(|n| Message::user(format!("{n}").repeat(3 << 20))).collect();
+    every_call(3, |fault, at| {
         let memory = MemoryStorage::new();
         let faulty = Faulty::new(&memory, fault, at);
         let bench = Bench::over(memory.clone(), faulty.clone(), |builder| builder);

@@ -12,10 +12,10 @@ use handoff_core::{
 };
 use proptest::prelude::*;
 
-use super::asked_for;
+use super::{asked_for, consenting};
 use crate::flow::against_git::{cases, draw, story};
 use crate::support::purity::assert_untouched;
-use crate::support::repo::{Format, Repo, scratch_in_memory, undisturbed};
+use crate::support::repo::{Format, Repo, scratch_in_memory};
 use crate::support::states::{Story, Template};
 use crate::support::{git, oracle};
 
@@ -132,7 +132,7 @@ fn there_and_back(
     let source = template.realise(story, &top.join("a/app"));
     put(extras, &source);
     let patterns = PATTERNS[extras.patterns];
-    let mut options = undisturbed();
+    let mut options = consenting();
     if extras.by_file {
         fs::write(source.at(".worktreeinclude"), patterns.join("\n")).unwrap();
     } else {

@@ -23,7 +23,7 @@ pub fn pool() -> Vec<Vec<u8>> {
     };
     let mut altered = noise(1024, 7);
     altered[512] ^= 1;
-    let texts: [Vec<u8>; 25] = [
+    let texts: [Vec<u8>; 27] = [
         b"".to_vec(),
         b"one\n".to_vec(),
         // As long as the one before: only the content tells them apart.
@@ -40,7 +40,7 @@ pub fn pool() -> Vec<Vec<u8>> {
         b"caf\xe9 in latin-1 \xff\xfe\n".to_vec(),
         altered,
         b"<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n".to_vec(),
-        [vec![b'x'; 10_000], b"\n".to_vec()].concat(),
+        [vec![b'x'; 100_000], b"\n".to_vec()].concat(),
         b"#!/bin/sh\necho run\n".to_vec(),
         b"\xef\xbb\xbfwith a byte order mark\n".to_vec(),
         b"NUL in\0the middle\n".to_vec(),
@@ -50,6 +50,8 @@ pub fn pool() -> Vec<Vec<u8>> {
         b"\n".to_vec(),
         b"fresh/\n*.log\nbuild/\n".to_vec(),
         b"*.log\n!debug.log\nsrc/\n".to_vec(),
+        b"tagged $Id$ text\n".to_vec(),
+        b"tagged $Id$ text\nand more $Id$\n".to_vec(),
     ];
     texts.to_vec()
 }
@@ -85,6 +87,9 @@ pub fn base() -> Vec<(&'static [u8], Item)> {
         (b"file-or-dir", file(7)),
         (b"win.crlf", file(7)),
         (b"sub/win.crlf", file(1)),
+        (b"wide.u16", file(7)),
+        (b"tag.id", file(25)),
+        (b"model.lfs", file(6)),
     ]
 }
 
@@ -109,4 +114,8 @@ pub const NEW: &[&[u8]] = &[
     b"debug.log",
     b"build/out.o",
     b"src/keep.tmp",
+    b"src/.gitignore",
+    b"fresh/wide.u16",
+    b"fresh/tag.id",
+    b"fresh/model.lfs",
 ];
