@@ -4,6 +4,7 @@
 
 mod affordance;
 mod attachments;
+mod cancel;
 mod conversations;
 mod inbox;
 mod list;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::id::{EnvironmentId, RunId, SessionId};
 use crate::progress::CancelToken;
 use crate::run::SessionState;
@@ -86,11 +87,11 @@ pub trait RunSession: Send + Sync + 'static {
         spec: &SessionSpec,
         place: Place,
         agent: Arc<dyn Agent>,
-    ) -> Result<SessionState, crate::error::Error>;
+    ) -> Result<SessionState, Error>;
 
     /// Records that the session could not be given a place or an agent, with the reason; the run then has ended as
     /// failed and can be continued.
-    async fn fail_session(&self, spec: &SessionSpec, reason: &str) -> Result<(), crate::error::Error>;
+    async fn fail_session(&self, spec: &SessionSpec, reason: &str) -> Result<(), Error>;
 }
 
 /// Where sessions run: a cloud, a queue, this machine. Implement it for your own fleet.
@@ -156,6 +157,13 @@ impl RuntimeError {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+impl Error {
+    /// An [`Error::Runtime`]; `action` reads as in "launching session s…".
+    pub(crate) fn runtime(action: impl Into<String>, source: RuntimeError) -> Self {
+        Self::Runtime { action: action.into(), retryable: source.retryable, source: source.into() }
     }
 }
 

@@ -17,7 +17,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_lite::Stream;
 
+use crate::error::Error;
 pub use dir::{DirOptions, DirStorage};
+
 pub use key::Key;
 pub use live::live_check;
 pub use memory::MemoryStorage;
@@ -145,5 +147,12 @@ impl StorageError {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+impl Error {
+    /// An [`Error::Storage`]; `action` reads as in "creating c/…/0".
+    pub(crate) fn storage(action: impl Into<String>, source: StorageError) -> Self {
+        Self::Storage { action: action.into(), retryable: source.retryable, source: source.into() }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Worker;
-use super::live::{Core, Turn, root_of};
+use super::live::{Core, root_of};
+use super::turn::Turn;
 use crate::access::LeaseState;
 use crate::agent::{Agent, SessionFacts};
 use crate::apply::{ApplyOptions, apply};

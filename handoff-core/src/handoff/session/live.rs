@@ -2,26 +2,22 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-use super::begin::{Taken, text_of};
+use super::begin::Taken;
 use super::{TurnEnd, Worker};
-use crate::agent::{SessionEnd, SessionFacts, SessionHost};
+use crate::agent::SessionEnd;
 use crate::budget::{Budget, Usage};
 use crate::capture::{CaptureOptions, capture};
-use crate::conversation::{Attachment, ConversationHead, Message};
+use crate::conversation::{ConversationHead, Message};
 use crate::error::Error;
 use crate::handoff::AppendRequest;
 use crate::handoff::inbox::{Sent, What};
 use crate::handoff::runs::Step;
 use crate::id::{ConversationId, RunId, SessionId};
-use crate::notify::Notice;
 use crate::progress::CancelToken;
-use crate::run::{Question, Run, RunState, Session, SessionState, SnapshotRef};
+use crate::run::{Run, Session, SessionState, SnapshotRef};
 use crate::runtime::{Place, SessionSpec};
 use crate::workspace::Workspace;
 
@@ -49,7 +45,7 @@ pub(super) struct Core {
     pub(super) conversation: Option<ConversationId>,
     pub(super) budget: Budget,
     /// Usage of the run's earlier sessions.
-    before: Usage,
+    pub(super) before: Usage,
     pub(super) place: Place,
     pub(super) workspace: Option<Workspace>,
     pub(super) cancel: CancelToken,
@@ -65,7 +61,7 @@ pub(super) struct State {
     /// Why, and since when, the agent is to stop.
     stop: Option<(Cause, Duration)>,
     /// The transcript of a run that may not store one.
-    unstored: VecDeque<Message>,
+    pub(super) unstored: VecDeque<Message>,
     /// Said by the person and taken in, while the agent waited for something else.
     unheard: Vec<Message>,
     /// Inbox records taken in, where no conversation counts them.
@@ -196,7 +192,7 @@ impl Core {
     }
 
     /// What is known of the conversation.
-    async fn head(&self) -> Result<Option<ConversationHead>, Error> {
+    pub(super) async fn head(&self) -> Result<Option<ConversationHead>, Error> {
         match &self.conversation {
             Some(id) => Ok(Some(self.worker.conversations.head(id).await?)),
             None => Ok(None),
@@ -208,7 +204,7 @@ impl Core {
         Ok(self.head().await?.map_or_else(|| self.state().taken, |head| head.inbox))
     }
 
-    async fn append(&self, request: AppendRequest) -> Result<Option<ConversationHead>, Error> {
+    pub(super) async fn append(&self, request: AppendRequest) -> Result<Option<ConversationHead>, Error> {
         let Some(id) = &self.conversation else {
             let mut state = self.state();
             state.taken = request.inbox.unwrap_or(state.taken);
@@ -229,14 +225,14 @@ impl Core {
     }
 
     /// Takes in what the person said since, for the agent to be told later.
-    async fn put_by(&self) -> Result<(), Error> {
+    pub(super) async fn put_by(&self) -> Result<(), Error> {
         let new = self.drain_with(Vec::new()).await?;
         self.state().unheard.extend(new);
         Ok(())
     }
 
     /// Takes in what the person said since; the first answer among it is returned, and the rest is put by.
-    async fn take_answer(&self) -> Result<Option<Message>, Error> {
+    pub(super) async fn take_answer(&self) -> Result<Option<Message>, Error> {
         let mut answer = None;
         for what in self.drain(Vec::new()).await? {
             match what {
@@ -302,7 +298,7 @@ impl Core {
         Ok(stored.reference)
     }
 
-    fn remaining(&self) -> Budget {
+    pub(super) fn remaining(&self) -> Budget {
         let mut used = self.before.clone();
         used.add(&self.state().usage);
         self.budget.remaining(&used)
@@ -326,145 +322,6 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Shut when a turn is over, so that an agent that was left behind writes nothing more.
-#[derive(Clone, Default)]
-pub(super) struct Gate(Arc<AtomicBool>);
-
-impl Gate {
-    pub(super) fn shut(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// One turn of the agent: what it was asked, and its way to everything else.
-#[derive(Clone)]
-pub(super) struct Turn {
-    core: Arc<Core>,
-    facts: SessionFacts,
-    gate: Gate,
-}
-
-impl Turn {
-    pub(super) fn new(core: Arc<Core>, facts: SessionFacts) -> Self {
-        Self { core, facts, gate: Gate::default() }
-    }
-
-    pub(super) fn gate(&self) -> Gate {
-        self.gate.clone()
-    }
-
-    /// The next turn, which answers `asked`.
-    pub(super) fn with_prompt(&self, asked: &[Message]) -> Self {
-        let facts = SessionFacts { prompt: text_of(asked), ..self.facts.clone() };
-        Self::new(Arc::clone(&self.core), facts)
-    }
-
-    fn open(&self) -> Result<&Core, Error> {
-        if self.gate.0.load(Ordering::Acquire) {
-            return Err(Error::Fenced { what: format!("run {}", self.core.run) });
-        }
-        Ok(&self.core)
-    }
-}
-
-#[async_trait]
-impl SessionHost for Turn {
-    fn facts(&self) -> &SessionFacts {
-        &self.facts
-    }
-
-    async fn head(&self) -> Result<ConversationHead, Error> {
-        let head = self.open()?.head().await?;
-        head.ok_or_else(|| Error::not_found("conversation of this run"))
-    }
-
-    async fn messages(&self, from: u64, limit: usize) -> Result<Vec<Message>, Error> {
-        let core = self.open()?;
-        match &core.conversation {
-            Some(id) => core.worker.conversations.messages(id, from, limit).await,
-            None => {
-                let from = usize::try_from(from).unwrap_or(usize::MAX);
-                Ok(core.state().unstored.iter().skip(from).take(limit).cloned().collect())
-            }
-        }
-    }
-
-    async fn append(&self, messages: Vec<Message>) -> Result<(), Error> {
-        self.open()?.append(AppendRequest::new(messages)).await?;
-        Ok(())
-    }
-
-    async fn follow_ups(&self) -> Result<Vec<Message>, Error> {
-        self.open()?.hear().await
-    }
-
-    async fn usage(&self, used: Usage) -> Result<(), Error> {
-        let core = self.open()?;
-        let total = {
-            let mut state = core.state();
-            state.usage.merge(&used);
-            let mut total = core.before.clone();
-            total.add(&state.usage);
-            total
-        };
-        if core.budget.exhausted(&total).is_some() {
-            core.stop(Cause::Budget);
-        }
-        Ok(())
-    }
-
-    fn remaining_budget(&self) -> Budget {
-        self.core.remaining()
-    }
-
-    async fn checkpoint(&self) -> Result<SnapshotRef, Error> {
-        self.open()?.checkpoint().await
-    }
-
-    async fn block(&self, question: Message) -> Result<Message, Error> {
-        let core = self.open()?;
-        let asked = Question { message: question.id, text: question.text.clone() };
-        // What was said before the question is no answer to it.
-        core.put_by().await?;
-        core.append(AppendRequest::new(vec![question])).await?;
-        let run = core
-            .update(|run, _| {
-                run.state = RunState::Blocked;
-                run.question = Some(asked.clone());
-            })
-            .await?;
-        let notice = Notice::InputRequired(Box::new(run));
-        // A failed notice is not a failed question: whoever looks at the run sees it.
-        let _ = core.worker.parts.notify.notify(&notice).await;
-        let mut pause = core.worker.parts.terms.poll / 50;
-        let answer = loop {
-            if core.cancel.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let core = self.open()?;
-            if let Some(answer) = core.take_answer().await? {
-                break answer;
-            }
-            core.worker.parts.clock.sleep(pause).await;
-            pause = (pause * 2).min(core.worker.parts.terms.poll);
-        };
-        core.update(|run, _| {
-            run.state = RunState::Running;
-            run.question = None;
-        })
-        .await?;
-        Ok(answer)
-    }
-
-    async fn attach(&self, name: &str, media_type: &str, content: Vec<u8>) -> Result<Attachment, Error> {
-        self.open()?.worker.conversations.attach(name, media_type, content).await
-    }
-
-    async fn read_attachment(&self, attachment: &Attachment) -> Result<Vec<u8>, Error> {
-        self.open()?.worker.conversations.read_attachment(attachment).await
-    }
 }
 
 impl What {

@@ -5,6 +5,7 @@ mod end;
 mod live;
 #[cfg(test)]
 mod sim;
+mod turn;
 mod watchdog;
 
 use std::panic::AssertUnwindSafe;
@@ -22,7 +23,8 @@ use crate::handoff::runs::{Runs, Step};
 use crate::run::{Run, RunState, SessionState};
 use crate::runtime::{Place, RunSession, SessionSpec};
 use crate::storage::Storage;
-use live::{Cause, Core, Turn};
+use live::{Cause, Core};
+use turn::Turn;
 use watchdog::Watchdog;
 
 /// Runs sessions in prepared places, over a storage that a hub somewhere shares.
