@@ -232,9 +232,14 @@ impl Handoff {
 
     /// Whether the live session had closed its inbox before record `number`.
     async fn closed_before(&self, run: &Run, number: u64) -> Result<bool, Error> {
+        // One that has not begun has closed nothing; what stands there is an earlier session's mark.
+        let live = run.session().map_or(0, |session| session.epoch);
+        if live == 0 {
+            return Ok(false);
+        }
         let waiting = self.inbox.after(&run.id, self.taken(run).await?).await?;
         Ok(waiting.iter().any(|(at, sent)| {
-            *at < number && matches!(sent.what, What::Closed { epoch } if epoch >= run.epoch)
+            *at < number && matches!(sent.what, What::Closed { epoch } if epoch >= live)
         }))
     }
 

@@ -5,6 +5,7 @@ mod cast;
 mod commands;
 mod faults;
 mod queue;
+mod race;
 mod rules;
 mod rules_live;
 mod stage;

@@ -122,6 +122,11 @@ fn a_queued_run_takes_a_follow_up_into_its_prompt_and_is_launched_again() {
     let agent = acting(|session| say(session, session.facts().prompt.clone()));
     assert_eq!(bench.run(started.run, started.session, agent).unwrap(), SessionState::Succeeded);
     assert_eq!(asked(&bench, started.run), ["one", "two"]);
+    // The same for a later session, which finds the mark of the one before it in the inbox.
+    let three = block_on(bench.hub.continue_run(follow(started.run, "three"))).unwrap();
+    let Continued::NewSession { session, .. } = three else { panic!("{three:?}") };
+    let four = block_on(bench.hub.continue_run(follow(started.run, "four"))).unwrap();
+    assert_eq!(four, Continued::Appended { session });
 }
 
 #[test]
