@@ -238,9 +238,9 @@ impl Handoff {
             return Ok(false);
         }
         let waiting = self.inbox.after(&run.id, self.taken(run).await?).await?;
-        Ok(waiting.iter().any(|(at, sent)| {
-            *at < number && matches!(sent.what, What::Closed { epoch } if epoch >= live)
-        }))
+        Ok(waiting
+            .iter()
+            .any(|(at, sent)| *at < number && matches!(sent.what, What::Closed { epoch } if epoch >= live)))
     }
 
     async fn check_new_session(&self, run: &Run, request: &ContinueRequest) -> Result<(), Error> {
