@@ -69,7 +69,11 @@ fn harm(
     }
     let told: BTreeMap<&[u8], _> = report.files().map(|(_, file)| (file.path.as_bytes(), file)).collect();
     for (path, file) in &told {
-        let at = file.at.as_ref().map_or(*path, |at| at.as_bytes());
+        // A conflict about a file that the snapshot has moved names its new place, which has a report of its own
+        // and is judged by that; what must stay as it was is the old place.
+        let elsewhere = file.at.as_ref().map(|at| at.as_bytes());
+        let own = |at: &&[u8]| file.outcome != Outcome::Conflict || !told.contains_key(at);
+        let at = elsewhere.filter(own).unwrap_or(path);
         let (old, now) = (before.files.get(at), after.get(at));
         let right = match file.outcome {
             Outcome::Applied if file.at.is_none() => now == source.files.get(*path),
