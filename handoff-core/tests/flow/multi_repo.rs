@@ -323,12 +323,12 @@ fn the_progress_of_an_undo_counts_files_not_repositories() {
     let (target, report) = with_one_inside(scratch.path());
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = std::sync::Arc::clone(&told);
-    let mut control = handoff_core::Control::default();
-    control.progress = Some(std::sync::Arc::new(move |progress: &handoff_core::Progress| {
+    let progress = move |progress: &handoff_core::Progress| {
         if progress.phase == handoff_core::Phase::Undo {
             seen.lock().unwrap().push((progress.done, progress.total));
         }
-    }));
+    };
+    let control = Control { progress: Some(std::sync::Arc::new(progress)), ..Control::default() };
     undo(&target.workspace(), &report.apply_id.unwrap(), &control).unwrap();
     let told = told.lock().unwrap();
     assert_eq!((told.first(), told.last()), (Some(&(0, 4)), Some(&(4, 4))));
@@ -350,7 +350,7 @@ fn an_unwritable_repository_inside_keeps_no_undo_from_the_rest() {
         in_namespace(&job, &setup, "").unwrap()
     };
     // Its record is there and cannot be locked: what is outside is put back, and what is inside is told of.
-    std::fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
+    fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
     let answer = read_only(&target.root, &id);
     let told = answer.report.unwrap_or_else(|| panic!("{:?}", answer.error));
     assert_eq!(told.verdict, Verdict::Partial, "{told}");
@@ -361,7 +361,7 @@ fn an_unwritable_repository_inside_keeps_no_undo_from_the_rest() {
     let inside = told.repos.iter().find(|repo| repo.name == "inner").expect("what is inside is told of");
     assert!(inside.findings[0].message.contains("inner"), "{:?}", inside.findings);
     // With the right to write, the same undo does the rest.
-    let told = undo(&target.workspace(), &id, &handoff_core::Control::default()).unwrap();
+    let told = undo(&target.workspace(), &id, &Control::default()).unwrap();
     assert_eq!(told.verdict, Verdict::Complete, "{told}");
     assert_eq!(target.read("inner/c.txt"), b"before\n");
 
@@ -370,7 +370,7 @@ fn an_unwritable_repository_inside_keeps_no_undo_from_the_rest() {
     source.write("a.txt", "again\n");
     let snapshot = capture(&source.workspace(), &CaptureOptions::default()).unwrap();
     let report = apply(&snapshot, &target.workspace(), &ApplyOptions::default()).unwrap();
-    std::fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
+    fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
     let answer = read_only(&target.root, &report.apply_id.unwrap());
     let told = answer.report.unwrap_or_else(|| panic!("{:?}", answer.error));
     assert_eq!(told.verdict, Verdict::Complete, "{told}");

@@ -21,9 +21,7 @@ fn watched(stop: Option<(Phase, usize)>) -> (Control, Arc<Mutex<Vec<Progress>>>)
     let told = Arc::new(Mutex::new(Vec::new()));
     let (seen, cancel) = (Arc::clone(&told), CancelToken::new());
     let token = cancel.clone();
-    let mut control = Control::default();
-    control.cancel = cancel;
-    control.progress = Some(Arc::new(move |progress: &Progress| {
+    let progress = move |progress: &Progress| {
         let mut seen = seen.lock().unwrap();
         seen.push(progress.clone());
         if let Some((phase, at)) = stop {
@@ -32,7 +30,8 @@ fn watched(stop: Option<(Phase, usize)>) -> (Control, Arc<Mutex<Vec<Progress>>>)
                 token.cancel();
             }
         }
-    }));
+    };
+    let control = Control { progress: Some(Arc::new(progress)), cancel };
     (control, told)
 }
 

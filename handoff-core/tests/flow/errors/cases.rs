@@ -213,7 +213,7 @@ fn targets() -> Vec<Case> {
     cases.push(("a target with another history".into(), text));
 
     let lock = fs::File::open(journal.join("lock")).unwrap();
-    lock.lock().unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     cases.push(("a target at which another apply is at work".into(), refused(&mapped)));
     cases
 }
