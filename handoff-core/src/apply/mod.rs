@@ -8,6 +8,7 @@
 mod account;
 mod entry;
 mod fail;
+mod history;
 mod incoming;
 mod inside;
 mod journal;
@@ -48,6 +49,8 @@ pub struct ApplyOptions {
     pub on_conflict: OnConflict,
     /// Whether staged state is restored.
     pub staging: Staging,
+    /// What becomes of commits that were not pushed.
+    pub history: ApplyHistory,
     /// How hard a crash or power cut may hit.
     pub durability: Durability,
     /// Whether symlinks may point out of the work tree.
@@ -80,6 +83,17 @@ pub enum Staging {
     Restore,
     /// The index is left alone.
     Leave,
+}
+
+/// What becomes of the snapshot's unpushed commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ApplyHistory {
+    /// Nothing: the report says how many there are.
+    #[default]
+    Leave,
+    /// They become available, named by their ids and by no ref: `git log <commit>`, `git merge <commit>`.
+    Objects,
 }
 
 /// How much is made durable.
@@ -265,6 +279,7 @@ fn carry_out(
     id: Option<&ApplyId>,
 ) -> Result<(), Error> {
     for session in sessions.iter_mut().flatten() {
+        session.take_history(id.is_some())?;
         session.plan(id)?;
     }
     if let Some(loose) = &mut loose {
@@ -292,6 +307,7 @@ fn of_session(repo: &RepoManifest, mut session: Session<'_>) -> RepoReport {
         drift: session.drift.clone(),
         files: std::mem::take(&mut session.files),
         findings: std::mem::take(&mut session.findings),
+        history: session.history.take(),
         name: repo.name.clone(),
         staging: std::mem::take(&mut session.staging),
         target: Some(session.target()),

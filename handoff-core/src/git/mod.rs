@@ -5,6 +5,7 @@ mod attributes;
 mod config;
 mod encoding;
 mod head;
+mod history;
 mod identity;
 mod include;
 mod index;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use encoding::Encoding;
+pub(crate) use history::{Arrival, Broken, NewObject, Objects, Refused, Unpushed};
 pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::git::{Index, Repo};
 use crate::id::ApplyId;
 use crate::path::RelPath;
-use crate::report::{Drift, FileReport, Finding, FindingKind, Outcome, StagingReport};
+use crate::report::{Drift, FileReport, Finding, FindingKind, HistoryReport, Outcome, StagingReport};
 use crate::rooted::Root;
 use crate::snapshot::{FileState, RepoManifest, Snapshot};
 
@@ -46,6 +46,8 @@ pub(super) struct Session<'a> {
     place: Place,
     pub drift: Drift,
     pub findings: Vec<Finding>,
+    /// What became of unpushed commits.
+    pub history: Option<HistoryReport>,
     /// One per entry, in order.
     pub files: Vec<FileReport>,
     pub staging: StagingReport,
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
             place,
             drift,
             findings,
+            history: None,
             files: Vec::new(),
             staging: StagingReport::default(),
             keeps: Mutex::default(),
