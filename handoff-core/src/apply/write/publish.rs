@@ -104,6 +104,16 @@ fn replace(
         .unwrap_or_else(|why| Some(Published::Unsure(why))))
 }
 
+/// Whether what came out of the tree is what was planned on. It then is of no more use beside its target: the copy in
+/// the record is what an undo goes by.
+fn is_planned(staged: &Staged, out: &Dir, slot: &[u8]) -> io::Result<bool> {
+    let planned = is_expected(out, slot, staged, true)?;
+    if planned && staged.op.beside.is_some() {
+        out.remove_file(slot)?;
+    }
+    Ok(planned)
+}
+
 /// Looks at what an exchange brought out, and puts it back where it is not what was to be replaced.
 fn swapped(
     record: &Record,
@@ -112,11 +122,7 @@ fn swapped(
     (dir, name): (&Dir, &[u8]),
 ) -> io::Result<Option<Published>> {
     let op = &staged.op;
-    if is_expected(from, slot, staged, true)? {
-        if op.beside.is_some() {
-            // The copy in the record is what an undo goes by.
-            from.remove_file(slot)?;
-        }
+    if is_planned(staged, from, slot)? {
         return Ok(None);
     }
     // Somebody wrote in between. Their version goes back, and what comes out then must be ours.
@@ -194,10 +200,7 @@ fn taken_out(
     (dir, name): (&Dir, &[u8]),
 ) -> io::Result<Option<Published>> {
     let op = &staged.op;
-    if is_expected(to, slot, staged, true)? {
-        if op.beside.is_some() {
-            to.remove_file(slot)?;
-        }
+    if is_planned(staged, to, slot)? {
         return Ok(None);
     }
     match to.rename_new(slot, dir, name) {
