@@ -18,7 +18,7 @@ const MOST: usize = 1_000;
 
 /// Why listing ends early.
 enum Enough {
-    Cut(HistoryCut),
+    Cut(Box<HistoryCut>),
     Failed(Error),
 }
 
@@ -51,7 +51,7 @@ impl Run<'_> {
                 let prerequisites = unpushed.prerequisites;
                 Ok(Some(History { commits, cut: None, parts, prerequisites, extra: Extra::new() }))
             }
-            Err(Enough::Cut(why)) => Ok(Some(cut(commits, why))),
+            Err(Enough::Cut(why)) => Ok(Some(cut(commits, *why))),
             Err(Enough::Failed(why)) => Err(Stop::Capture(why)),
         }
     }
@@ -64,7 +64,7 @@ impl Run<'_> {
             if object.kind == ObjectKind::Commit {
                 meter.step(1, object.data.len() as u64, None)?;
                 if self.until.reached().is_some() {
-                    return Err(Enough::Cut(HistoryCut::new(HistoryCutReason::Deadline)));
+                    return Err(Enough::Cut(Box::new(HistoryCut::new(HistoryCutReason::Deadline))));
                 }
             }
             press.check(name, &object)?;
@@ -85,7 +85,7 @@ fn cut(commits: u64, why: HistoryCut) -> History {
 
 fn at(reason: HistoryCutReason, commit: Oid, path: RelPath) -> Enough {
     let path = Some(path).filter(|path| !path.as_bytes().is_empty());
-    Enough::Cut(HistoryCut { commit: Some(commit), path, ..HistoryCut::new(reason) })
+    Enough::Cut(Box::new(HistoryCut { commit: Some(commit), path, ..HistoryCut::new(reason) }))
 }
 
 /// Gathers objects into parts.
@@ -107,7 +107,7 @@ impl Press<'_> {
         }
         let secrets = self.run.secrets;
         let stop = |reason, rule| match at(reason, object.commit, object.path.clone()) {
-            Enough::Cut(why) => Err(Enough::Cut(HistoryCut { rule: Some(rule), ..why })),
+            Enough::Cut(why) => Err(Enough::Cut(Box::new(HistoryCut { rule: Some(rule), ..*why }))),
             failed @ Enough::Failed(_) => Err(failed),
         };
         if object.base.is_none()
@@ -159,7 +159,7 @@ impl Press<'_> {
         let size = part.len() as u64;
         let so_far: u64 = self.parts.iter().map(|part| part.size).sum();
         if so_far + size > self.run.options.max_history_bytes {
-            return Err(Enough::Cut(HistoryCut::new(HistoryCutReason::TooLarge)));
+            return Err(Enough::Cut(Box::new(HistoryCut::new(HistoryCutReason::TooLarge))));
         }
         let blob = self.run.spool.add(&part)?;
         self.parts.push(HistoryPart::new(blob, size));

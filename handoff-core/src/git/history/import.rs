@@ -176,7 +176,7 @@ impl<'a> Arrival<'a> {
             id,
         )
         .map(drop)
-        .map_err(|why| failed(why.into()))
+        .map_err(failed)
     }
 }
 
