@@ -6,6 +6,7 @@
 //! `target` says which repository is which. Nothing but `rooted` opens a path of the work tree.
 
 mod account;
+mod branch;
 mod entry;
 mod fail;
 mod history;
@@ -94,6 +95,11 @@ pub enum ApplyHistory {
     Leave,
     /// They become available, named by their ids and by no ref: `git log <commit>`, `git merge <commit>`.
     Objects,
+    /// As `Objects`, and a checkout without changes is put on the snapshot's branch at its commit before the files are
+    /// applied, if no commit here is lost by that: the branch is new or moves forward. Where that cannot be, the report
+    /// says why and the files are applied to what is there. A preview tells whether it can be, and compares files with
+    /// what is there now.
+    Branch,
 }
 
 /// How much is made durable.
@@ -217,13 +223,17 @@ fn run(
     let repos = workspace.repos().iter().map(|repo| (repo.name.as_str(), repo.root.as_path()));
     let candidates = target::candidates(repos, &manifest.repos);
     let targets = target::find(&manifest.repos, &candidates, &options.map)?;
+    let mut advanced = advance_all(snapshot, &targets, options, writes)?;
     // All locks are taken before anything is planned: busy must mean that nothing was done.
     let mut sessions: Vec<Result<Session<'_>, RepoReport>> = Vec::with_capacity(targets.len());
-    for (repo, target) in manifest.repos.iter().zip(targets) {
+    for ((repo, target), advanced) in manifest.repos.iter().zip(targets).zip(&advanced) {
         sessions.push(match target {
             Match::None(why) => Err(account::without_target(repo, why)),
             Match::Root(root) => match Session::open(snapshot, repo, &root, options, writes) {
-                Ok(session) => Ok(session),
+                Ok(mut session) => {
+                    session.after = advanced.as_ref().and_then(|advanced| advanced.apply);
+                    Ok(session)
+                }
                 Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
                     return Err(why);
                 }
@@ -251,6 +261,8 @@ fn run(
         }
         return Err(why);
     }
+    // Where nothing was left to write, the move of HEAD is what there is to undo.
+    let moved = advanced.iter().flatten().find_map(|advanced| advanced.apply);
     let recorded =
         sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
     let mut loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));
@@ -258,18 +270,44 @@ fn run(
         report.findings.splice(0..0, account::ended_early(&manifest.loose_omissions));
     }
     let mut reports = Vec::with_capacity(sessions.len());
-    for (repo, session) in manifest.repos.iter().zip(sessions) {
+    for ((repo, session), advanced) in manifest.repos.iter().zip(sessions).zip(&mut advanced) {
         let mut report = match session {
             Ok(session) => of_session(repo, session),
             Err(report) => report,
         };
+        report.history = advanced.take().map(|advanced| advanced.report).or(report.history);
         account::add_omissions(&repo.omissions, &mut report.files);
         report.findings.splice(0..0, account::about_source(repo));
         reports.push(report);
     }
     let action = if writes { Action::Apply } else { Action::Preview };
     let whole = manifest.partial.is_none() && manifest.repos.iter().all(|repo| repo.failed.is_none());
-    Ok(ApplyReport::new(action, id.filter(|_| recorded), reports, loose, snapshot.id(), whole))
+    Ok(ApplyReport::new(action, id.filter(|_| recorded).or(moved), reports, loose, snapshot.id(), whole))
+}
+
+/// Puts checkouts on the snapshot's commits, where that is asked for.
+fn advance_all(
+    snapshot: &Snapshot,
+    targets: &[Match],
+    options: &ApplyOptions,
+    writes: bool,
+) -> Result<Vec<Option<branch::Advanced>>, Error> {
+    let pairs = snapshot.manifest().repos.iter().zip(targets);
+    pairs
+        .map(|(repo, target)| match target {
+            Match::Root(root) if options.history == ApplyHistory::Branch => {
+                match branch::advance(snapshot, repo, root, options, writes) {
+                    Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
+                        Err(why)
+                    }
+                    // The same trouble is told of when the files are applied.
+                    Err(_) => Ok(None),
+                    advanced => advanced,
+                }
+            }
+            _ => Ok(None),
+        })
+        .collect()
 }
 
 /// Plans all, then writes all.

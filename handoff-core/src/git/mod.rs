@@ -2,6 +2,7 @@
 //! lock and writes nothing, unless a function's name says so.
 
 mod attributes;
+mod branch;
 mod config;
 mod encoding;
 mod head;
@@ -19,6 +20,7 @@ mod staged;
 use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use branch::HeadState;
 pub(crate) use encoding::Encoding;
 pub(crate) use history::{Arrival, Broken, NewObject, Objects, Refused, Unpushed};
 pub(crate) use include::Include;

@@ -10,6 +10,9 @@ use crate::names::names;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryReport {
+    /// The branch that the checkout was put on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// How many there are.
     pub commits: u64,
     /// More about the reason, for people.
@@ -31,6 +34,8 @@ names! {
         Present = "present",
         /// They are in the target's object database, every id computed anew; no ref names them.
         Stored = "stored",
+        /// They are here, and the checkout is at the snapshot's commit, on its branch.
+        Moved = "moved",
         /// The snapshot does not carry them; see `reason`.
         NotCaptured = "not_captured",
         /// They could not be taken; see `reason`.
@@ -40,7 +45,7 @@ names! {
 
 impl HistoryReport {
     pub(crate) fn new(commits: u64, outcome: HistoryOutcome) -> Self {
-        Self { commits, message: None, outcome, reason: None }
+        Self { branch: None, commits, message: None, outcome, reason: None }
     }
 
     /// Whether something that was asked for is not there.
@@ -58,7 +63,12 @@ impl fmt::Display for HistoryReport {
                 f,
                 "{count} not pushed at the source came with the snapshot; apply with history to have them"
             ),
+            "present" if self.commits == 0 => write!(f, "this checkout stays at its own commit"),
             "present" => write!(f, "{count} not pushed at the source; they are here"),
+            "moved" if self.commits == 0 => write!(f, "this checkout was put on the source's commit"),
+            "moved" => {
+                write!(f, "{count} not pushed at the source; this checkout was put on the last of them")
+            }
             "stored" => write!(f, "{count} not pushed at the source were stored here"),
             _ => write!(f, "{count} not pushed at the source did not come"),
         }?;

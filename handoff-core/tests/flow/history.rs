@@ -1,5 +1,6 @@
 //! Unpushed commits travel, whole or not at all, and git finds nothing wrong with them where they arrive.
 
+mod branch;
 mod cut;
 mod hostile;
 
