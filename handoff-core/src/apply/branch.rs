@@ -258,7 +258,7 @@ fn difference(
         entries,
         head,
         name: manifest.name.clone(),
-        object_format: manifest.object_format.clone(),
+        object_format: manifest.object_format,
         ..RepoManifest::default()
     };
     let manifest = Manifest {

@@ -127,7 +127,7 @@ pub enum SymlinkPolicy {
 
 /// Applies `snapshot` to `workspace`, path by path: what the target has not touched becomes what the snapshot
 /// says, what both have changed is merged or left alone as a conflict, and every path of the manifest is in
-/// the report exactly once. Untouched files are not written. HEAD, branches and stashes are never touched.
+/// the report exactly once. Untouched files are not written. HEAD and branches are only touched for [`ApplyHistory::Branch`], stashes never.
 ///
 /// A crash at any moment leaves every path either old or new; the next apply or undo in the work tree rolls the
 /// unfinished one back first. A finished one can be [undone](undo).
