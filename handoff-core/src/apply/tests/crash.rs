@@ -257,8 +257,7 @@ fn head(tree: &Tree) -> String {
 
 #[test]
 fn a_move_to_another_commit_that_dies_anywhere_is_rolled_back_and_done_again() {
-    let mut options = ApplyOptions::default();
-    options.history = crate::ApplyHistory::Branch;
+    let options = ApplyOptions { history: crate::ApplyHistory::Branch, ..ApplyOptions::default() };
     let mut points = 0;
     loop {
         let pair = ahead();
