@@ -6,14 +6,17 @@ use std::sync::OnceLock;
 
 use handoff_core::snapshot::Limits;
 use handoff_core::testing::snapshot_from_parts;
-use handoff_core::{ApplyOptions, Digest, Manifest, Outcome, RelPath, Snapshot, Workspace, preview};
+use handoff_core::{
+    ApplyHistory, ApplyOptions, Digest, HistoryOutcome, Manifest, Outcome, RelPath, Snapshot, Workspace,
+    preview,
+};
 
 /// One target: its name, which is also the directory of its seeds, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] =
-    &[("bundle", bundle), ("manifest", manifest), ("path", path), ("policy", policy)];
+    &[("bundle", bundle), ("history", history), ("manifest", manifest), ("path", path), ("policy", policy)];
 
 /// A bundle from anywhere: refused with an error, or read, and then the same after being written again.
 pub fn bundle(data: &[u8]) {
@@ -120,6 +123,40 @@ pub fn planned(data: &[u8]) -> Option<Outcome> {
         }
     }
     files.first().map(|file| file.outcome.clone())
+}
+
+/// Unpushed commits of any bytes: refused with a reason in the report, or all in order; never a panic, never stored.
+pub fn history(data: &[u8]) {
+    received(data);
+}
+
+/// What a preview says of the part of unpushed commits that `data` is.
+pub fn received(data: &[u8]) -> Option<HistoryOutcome> {
+    let commit = data
+        .first_chunk::<20>()
+        .map_or_else(|| "0".repeat(40), |id| id.iter().map(|byte| format!("{byte:02x}")).collect());
+    let part = data.get(20..).unwrap_or_default();
+    let manifest = serde_json::json!({
+        "format": "handoff-snapshot/1",
+        "repos": [{
+            "entries": [],
+            "head": {"commit": commit},
+            "history": {"commits": 1, "parts": [{"blob": Digest::of(part), "size": part.len()}]},
+            "id": {},
+            "name": "app",
+            "object_format": "sha1",
+        }],
+    });
+    let snapshot = snapshot_from_parts(manifest.to_string().as_bytes(), &[part]).ok()?;
+    let mut options = ApplyOptions::default();
+    options.history = ApplyHistory::Objects;
+    options.map.insert("app".to_owned(), "handoff-fuzz-target".to_owned());
+    match Workspace::new([target_repository()]).and_then(|there| preview(&snapshot, &there, &options)) {
+        Ok(report) => {
+            report.repos.first().and_then(|repo| repo.history.as_ref()).map(|it| it.outcome.clone())
+        }
+        Err(why) => panic!("bad commits must be a line of the report, not an error: {why}"),
+    }
 }
 
 /// A repository without commits, the same in every run, which is only looked at.

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use handoff_core::snapshot::Limits;
-use handoff_core::{Manifest, Outcome, Snapshot};
-use handoff_fuzz::{TARGETS, planned};
+use handoff_core::{HistoryOutcome, Manifest, Outcome, Snapshot};
+use handoff_fuzz::{TARGETS, planned, received};
 
 /// The seeds of `target` with their names, in order.
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -30,11 +30,16 @@ fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn seeds_are_of_the_present_format() {
     if std::env::var_os("HANDOFF_BLESS").is_some() {
-        make::seeds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds"));
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
+        make::seeds(&dir);
+        make::history(&dir);
     }
     for (seed, data) in seeds("bundle") {
         let read = Snapshot::read_from(data.as_slice());
         assert!(read.is_ok(), "{seed}: {read:?}; run with HANDOFF_BLESS=1 if the format has changed");
+    }
+    for (seed, data) in seeds("history") {
+        assert_eq!(received(&data), Some(HistoryOutcome::Stored), "{seed}");
     }
     for (seed, data) in seeds("manifest") {
         let read = Manifest::from_canonical(&data, &Limits::default());

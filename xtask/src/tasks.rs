@@ -67,7 +67,7 @@ pub fn lint() -> Done {
 pub fn bench() -> Done {
     tools::need(&[("git", "git"), ("tar", "tar"), ("zstd", "zstd")])?;
     let mut phases = Phases::new();
-    for bench in ["capture", "apply"] {
+    for bench in ["capture", "apply", "history"] {
         phases.add(bench, run(&mut cargo(&["bench", "--locked", "-p", "handoff-benches", "--bench", bench])));
     }
     phases.close()
@@ -85,7 +85,7 @@ pub fn fuzz() -> Done {
     seeds()?;
     let seconds = std::env::var("FUZZ_SECONDS").unwrap_or_else(|_| "60".to_owned());
     let mut phases = Phases::new();
-    for target in ["bundle", "manifest", "path", "policy"] {
+    for target in ["bundle", "history", "manifest", "path", "policy"] {
         let mut command = Command::new("cargo");
         // The nightly compiler is chosen by name; the variable of the stable cargo that runs us would win over it.
         command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").current_dir(root());

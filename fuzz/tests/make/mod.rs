@@ -31,6 +31,32 @@ pub fn seeds(dir: &Path) {
     }
 }
 
+/// Writes the seed of unpushed commits: the id of the last one, and the one part that holds them.
+pub fn history(dir: &Path) {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let root = scratch.path().join("app");
+    fs::create_dir(&root).expect("a directory");
+    git(&root, &["init", "--quiet", "--initial-branch=main"]);
+    git(&root, &["commit", "--quiet", "--allow-empty", "--message=elsewhere"]);
+    git(&root, &["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    // A history of its own, so that it builds on nothing that the receiver of the seed lacks.
+    git(&root, &["checkout", "--quiet", "--orphan", "other"]);
+    for file in ["a", "b", "a"] {
+        write(&root, file, format!("{file} of a history of its own\n").repeat(20).as_bytes());
+        git(&root, &["add", "."]);
+        git(&root, &["commit", "--quiet", "--allow-empty", "--message=step"]);
+    }
+    let snapshot = capture(&Workspace::new([&root]).expect("a workspace"), &CaptureOptions::default());
+    let snapshot = snapshot.expect("a capture");
+    let repo = snapshot.manifest().repos.first().expect("a repository");
+    let history = repo.history.as_ref().expect("unpushed commits");
+    let mut seed = repo.head.commit.expect("a commit").as_bytes().to_vec();
+    for part in &history.parts {
+        seed.extend(snapshot.blob(&part.blob).expect("a part"));
+    }
+    write(&dir.join("history"), "orphan", &seed);
+}
+
 fn nothing(_root: &Path) {}
 
 fn every_kind(root: &Path) {
