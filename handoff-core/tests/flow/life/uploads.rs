@@ -28,7 +28,7 @@ fn continuing_after_a_small_edit_uploads_only_what_is_new() {
     });
     let stage = Stage::over(agent, memory.clone(), memory, |builder| builder);
     for number in 0..40 {
-        stage.laptop.write(&format!("data/{number}.bin"), noise(number, 20_000));
+        stage.laptop.write(format!("data/{number}.bin"), noise(number, 20_000));
     }
     let packs = || objects(&stage.storage, "k").into_iter().map(|(_, body)| body.len()).collect::<Vec<_>>();
     let started = block_on(stage.hub.start(stage.hand_off("go"))).unwrap();
