@@ -8,6 +8,9 @@ const { operation } = require("./operation.cjs");
 const { Session } = require("./session.cjs");
 const { kindOf, options, snake, text } = require("./value.cjs");
 
+/** Sessions under way, by id, to be told when they are to stop. */
+const running = new Map();
+
 const METHODS = {
   describe: async (agent, _args, _body, context) => {
     const info = typeof agent.describe === "function" ? await agent.describe(context) : { name: nameOf(agent) };
@@ -17,8 +20,15 @@ const METHODS = {
     return { value: { kind: "native", ...info } };
   },
   run: async (agent, args, _body, context) => {
-    const session = new Session(KEY, args.session, args.facts, context.signal);
-    const end = await agent.run(session, context);
+    const stop = new AbortController();
+    context.signal.addEventListener("abort", () => stop.abort(context.signal.reason), { once: true });
+    running.set(args.facts.session, stop);
+    let end;
+    try {
+      end = await agent.run(new Session(KEY, args.session, args.facts, stop.signal), { signal: stop.signal });
+    } finally {
+      running.delete(args.facts.session);
+    }
     if (end === undefined || end === null || end === "succeeded") return { value: "succeeded" };
     if (end === "cancelled") return { value: "cancelled" };
     if (typeof end === "object" && typeof end.failed === "string") return { value: { failed: end.failed } };
@@ -26,6 +36,10 @@ const METHODS = {
       `run of this agent returned ${kindOf(end)}; it has to return nothing, "succeeded", "cancelled" or { failed: reason }`,
     );
   },
+};
+
+METHODS.stop = async (_agent, { session }) => {
+  running.get(session)?.abort(new classes.CancelledError("the session is to stop"));
 };
 
 const nameOf = (agent) => (agent.constructor && agent.constructor !== Object ? agent.constructor.name : "agent");

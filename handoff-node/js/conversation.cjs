@@ -18,10 +18,16 @@ function newMessage(value, name, role) {
   if (typeof value === "string") return { role, text: value };
   if (value === null || typeof value !== "object") throw invalid(name, `is ${kindOf(value)}; pass a message or a string`);
   text(value.role, `${name}.role`);
-  return snake(value, name);
+  const { body, ...rest } = value;
+  // As text, so that it is kept as it is and nothing in it is taken for one of our words.
+  return { ...snake(rest, name), body: body === undefined ? undefined : JSON.stringify(body) };
 }
 
-const message = (wire) => ({ text: "", kind: "message", toolCalls: [], toolResults: [], attachments: [], ...camel(wire) });
+function message(wire) {
+  const out = { text: "", kind: "message", toolCalls: [], toolResults: [], attachments: [], ...camel(wire) };
+  if (wire.body !== undefined) out.body = JSON.parse(wire.body);
+  return out;
+}
 const messages = (wire) => wire.map(message);
 const forkPoint = (at) => (at === undefined || at === "head" ? undefined : at);
 
@@ -66,8 +72,8 @@ class Conversations extends Held {
 
   fork(id, given) {
     const prepare = () => {
-      const { at, ...rest } = options(given).rest;
-      return { conversations: this, id: text(id, "id"), at: forkPoint(at), ...snake(rest) };
+      const { at, id: own, ...rest } = options(given).rest;
+      return { conversations: this, id: text(id, "id"), new_id: own, at: forkPoint(at), ...snake(rest) };
     };
     return call("conversation.fork", prepare, {}, camel);
   }

@@ -84,13 +84,18 @@ const errorClass = (kind) => byKind.get(kind) ?? HandoffError;
 /** The error that an answer of the core stands for. */
 function fromFailure(failure, cause) {
   const argument = failure.argument == null ? undefined : camel(failure.argument);
-  return new (errorClass(failure.kind))(failure.message, { ...failure, argument, cause });
+  // Named as the caller named it, also where the message begins with it.
+  const said = argument !== undefined && failure.message.startsWith(`${failure.argument} `);
+  const message = said ? argument + failure.message.slice(failure.argument.length) : failure.message;
+  return new (errorClass(failure.kind))(message, { ...failure, argument, cause });
 }
 
 const camel = (name) => name.replace(/(?<=[a-z0-9])_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 
 /** A wrong argument, named as the caller named it. */
-const invalid = (argument, why, cause) =>
-  new classes.InvalidArgumentError(`${argument} ${why}`, { argument, cause });
+const invalid = (name, why) => {
+  const argument = camel(name);
+  return new classes.InvalidArgumentError(`${argument} ${why}`, { argument });
+};
 
 module.exports = { classes, byKind, errorClass, fromFailure, invalid };

@@ -2,15 +2,15 @@
 // The life of runs: the front door.
 
 const { Held, KEY, call } = require("./handle.cjs");
-const { ApplyReport } = require("./apply.cjs");
+const { report } = require("./apply.cjs");
 const { Conversations, forkPoint, message, newMessages } = require("./conversation.cjs");
 const { Snapshots, asStorage } = require("./storage.cjs");
 const { Snapshot } = require("./snapshot.cjs");
 const { Workspace } = require("./workspace.cjs");
 const { asNotify, asPolicy } = require("./policy.cjs");
-const { asRuntime } = require("./runtime.cjs");
+const { asRuntime, asTerms } = require("./runtime.cjs");
 const { capture } = require("./capture.cjs");
-const { invalid } = require("./errors.cjs");
+const { fromFailure, invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
 const { camel, content, instance, kindOf, options, snake, text } = require("./value.cjs");
 
@@ -58,7 +58,7 @@ class Handoff extends Held {
       runtime: place,
       policy: asPolicy(policy, "policy"),
       notify: asNotify(notify, "notify"),
-      terms: snake(terms, "terms"),
+      terms: asTerms(terms),
       ...snake(rest),
     };
     super(() => operation("handoff.new", made));
@@ -80,7 +80,8 @@ class Handoff extends Held {
   }
 
   fanOut(given) {
-    return this.#starting("handoff.fan_out", given, camel);
+    const one = (answer) => (answer.error ? { error: fromFailure(answer.error) } : camel(answer));
+    return this.#starting("handoff.fan_out", given, (answers) => answers.map(one));
   }
 
   #starting(op, given, make) {
@@ -171,7 +172,7 @@ class Handoff extends Held {
     const make = (answer) => ({
       conversation: answer.conversation ? camel(answer.conversation) : undefined,
       snapshot: answer.snapshot ? new Snapshot(KEY, answer.snapshot) : undefined,
-      report: answer.report ? new ApplyReport(KEY, answer.report, answer.text) : undefined,
+      report: answer.report ? report(answer.report) : undefined,
       nothing: answer.nothing ?? undefined,
     });
     return call("handoff.pull", prepare, options(given).control, make, camel);

@@ -1,5 +1,6 @@
 import type { ApplyOptions, ApplyReport } from "./apply.cjs";
 import type { ConversationHead, Conversations, ForkPoint, Message, NewMessage } from "./conversation.cjs";
+import type { HandoffError } from "./errors.cjs";
 import type { Notify } from "./notify.cjs";
 import type { Operation } from "./operation.cjs";
 import type { Policy } from "./policy.cjs";
@@ -192,12 +193,15 @@ export class Handoff {
    *   {@link RuntimeError}
    */
   start(options: StartOptions): Operation<Started>;
-  /** Starts one run for each prompt, all from one conversation and one snapshot. */
-  fanOut(options: Omit<StartOptions, "prompt"> & { prompts: readonly string[] }): Operation<readonly Started[]>;
+  /** Starts one run for each prompt, all from one conversation and one snapshot. One result for each, in order: where one
+   * could not be started, why. */
+  fanOut(
+    options: Omit<StartOptions, "prompt"> & { prompts: readonly string[] },
+  ): Operation<readonly (Started | { readonly run?: undefined; readonly error: HandoffError })[]>;
   /** Says something more to a run, wherever that goes. @throws {NotContinuableError} with the reason */
   continue(run: string, options: ContinueOptions): Operation<Continued>;
   /** Answers the question that a run waits on. @throws {WrongStateError} when it waits on none */
-  answer(run: string, options: ContinueOptions): Operation<Continued>;
+  answer(run: string, options: ContinueOptions): Operation<{ readonly session: string }>;
   /** Asks a run to stop. Cancelling an ended run does nothing. */
   cancel(run: string, options: { actor: string }): Operation<void>;
   /**

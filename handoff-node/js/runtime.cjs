@@ -36,6 +36,13 @@ class QueueRuntime extends Held {
   }
 }
 
+/** Times; no checkpoints are those every zero milliseconds. */
+function asTerms(value) {
+  if (value === undefined) return undefined;
+  const terms = snake(value, "terms");
+  return terms.checkpoint === null ? { ...terms, checkpoint: 0 } : terms;
+}
+
 /** Runs sessions in places that a runtime of the caller's has prepared. */
 class Sessions extends Held {
   run(spec, place, agent, given) {
@@ -106,11 +113,11 @@ function work(given) {
       environments: environments(known, "environments"),
       policy: asPolicy(policy, "policy"),
       notify: asNotify(notify, "notify"),
-      terms: snake(terms, "terms"),
+      terms: asTerms(terms),
       ...snake(rest),
     };
   };
   return call("work", prepare, { signal: given?.signal });
 }
 
-module.exports = { LocalRuntime, QueueRuntime, Sessions, asRuntime, work };
+module.exports = { LocalRuntime, QueueRuntime, Sessions, asRuntime, asTerms, work };

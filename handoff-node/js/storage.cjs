@@ -90,7 +90,7 @@ const METHODS = {
     return {
       value: found.map((meta) => {
         const modified = meta?.modified instanceof Date ? meta.modified.getTime() : meta?.modified;
-        if (typeof meta?.key !== "string" || typeof meta.size !== "number" || typeof modified !== "number") {
+        if (typeof meta?.key !== "string" || !Number.isFinite(meta.size) || !Number.isFinite(modified)) {
           throw nonsense("list", meta, "objects with key, size and modified");
         }
         return { key: meta.key, size: meta.size, modified };

@@ -2,7 +2,7 @@
 // Values: JavaScript's names on this side, the format's names on the other.
 
 const { types } = require("node:util");
-const { invalid } = require("./errors.cjs");
+const { classes, invalid } = require("./errors.cjs");
 
 /** Fields whose own fields are the host's words, not ours. */
 const OPAQUE = new Set(["body", "budget", "usage", "variables", "extra", "left", "map"]);
@@ -29,7 +29,10 @@ function snake(value, name = "") {
   const out = {};
   for (const [key, item] of Object.entries(value)) {
     const full = name === "" ? key : `${name}.${key}`;
-    if (key.includes("_")) throw invalid(full, `is not known; the name is ${camelName(key)} in JavaScript`);
+    if (key.includes("_")) {
+      const why = `${full} is not known; the name is ${camelName(key)} in JavaScript`;
+      throw new classes.InvalidArgumentError(why, { argument: full });
+    }
     out[snakeName(key)] = OPAQUE.has(key) ? item : snake(item, full);
   }
   return out;

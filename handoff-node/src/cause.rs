@@ -25,7 +25,9 @@ impl Cause {
     pub fn find(error: &(dyn Error + Send + Sync + 'static), environment: &Arc<Environment>) -> Option<u32> {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(error) = next {
-            if let Some(cause) = error.downcast_ref::<Self>().filter(|cause| Arc::ptr_eq(&cause.environment, environment)) {
+            if let Some(cause) =
+                error.downcast_ref::<Self>().filter(|cause| Arc::ptr_eq(&cause.environment, environment))
+            {
                 return Some(cause.id);
             }
             next = error.source();

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::bridge::{self, Failure, Foreign, ForeignError, Reply, Request};
 use async_channel::{Receiver, Sender, bounded};
 use bytes::Bytes;
-use handoff_bridge::{self as bridge, Failure, Foreign, ForeignError, Reply, Request};
 use napi::bindgen_prelude::{Buffer, ClassInstance};
 use napi::{Env, Error, Result};
 use napi_derive::napi;
@@ -108,8 +108,7 @@ impl Door {
     ) -> Result<()> {
         let environment = Arc::clone(&self.environment);
         let args: Value = serde_json::from_str(&args).map_err(|why| Error::from_reason(why.to_string()))?;
-        let implementer =
-            |who| Arc::new(Implementer::new(who, Arc::clone(&environment))) as Arc<dyn Foreign>;
+        let implementer = |who| Arc::new(Implementer::new(who, Arc::clone(&environment))) as Arc<dyn Foreign>;
         let request = Request {
             op,
             args,
@@ -164,7 +163,8 @@ impl Door {
         body: Option<Buffer>,
         handles: Vec<ClassInstance<'_, Handle>>,
     ) -> Result<()> {
-        let mut json: Value = serde_json::from_str(&json).map_err(|why| Error::from_reason(why.to_string()))?;
+        let mut json: Value =
+            serde_json::from_str(&json).map_err(|why| Error::from_reason(why.to_string()))?;
         let answer = match json.get_mut("error").map(Value::take) {
             Some(error) => Err(self.foreign_error(&error)),
             None => Ok(Reply {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use handoff_bridge::{BoxFuture, Foreign, ForeignCall, ForeignError, Reply};
+use crate::bridge::{BoxFuture, Foreign, ForeignCall, ForeignError, Reply};
 
 use crate::door::Environment;
 use crate::message::Message;

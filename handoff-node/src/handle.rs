@@ -1,6 +1,6 @@
 //! A value that lives in the core, as JavaScript holds it.
 
-use handoff_bridge as bridge;
+use crate::bridge;
 use napi_derive::napi;
 
 /// Opaque. Wrapped by a class of `js/` that gives it its methods.

@@ -1,7 +1,7 @@
 //! What is told to JavaScript.
 
+use crate::bridge;
 use bytes::Bytes;
-use handoff_bridge as bridge;
 use napi::Status;
 use napi::bindgen_prelude::{Buffer, FnArgs};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -12,7 +12,8 @@ use crate::handle::Handle;
 type Args = FnArgs<(u32, u32, u32, String, String, Option<Buffer>, Vec<Handle>)>;
 
 /// The one function. Weak: an operation that nobody waits for does not keep the process alive.
-pub type Receive = ThreadsafeFunction<Args, napi::threadsafe_function::UnknownReturnValue, Args, Status, false, true>;
+pub type Receive =
+    ThreadsafeFunction<Args, napi::threadsafe_function::UnknownReturnValue, Args, Status, false, true>;
 
 /// One message. `js/door.cjs` has the same list.
 pub enum Message {

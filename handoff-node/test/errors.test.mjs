@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import handoff, {
+import * as handoff from "handoff-node";
+import {
   CancelledError, CommandAgent, Conversations, DirStorage, FormatError, Handoff, HandoffError, InvalidArgumentError,
   LocalRuntime, MemoryStorage, NotARepositoryError, Snapshot, UnknownApplyError, Workspace, WorkspaceError, apply, capture, plan, undo,
 } from "handoff-node";
@@ -139,4 +140,10 @@ test("closed objects refuse, twice closed is once closed", async () => {
 
 test("what is cancelled is a cancelled error", () => {
   assert.equal(new CancelledError("x").kind, "cancelled");
+});
+
+test("the table of errors is the core's", async () => {
+  const { default: native } = await import("../js/native.cjs");
+  const { default: errors } = await import("../js/errors.cjs");
+  assert.deepEqual([...errors.byKind.keys()].sort(), native.errorKinds().sort());
 });

@@ -153,27 +153,22 @@ test("an agent that throws fails its run with the reason, and one that returns n
 
 test("a run is cancelled: the agent's signal is aborted", async () => {
   const { origin } = laptopAndCloud();
-  const begun = Promise.withResolvers?.() ?? deferred();
+  let begun = false;
   const agent = {
     async run(session, { signal }) {
-      begun.resolve();
+      begun = true;
       await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
       return "cancelled";
     },
   };
   const hub = hubOf(origin, agent);
   const { run } = await hub.start({ ...ana, environment: "env", prompt: "wait" });
-  await begun.promise;
+  // A session by itself does not keep the process alive; asking about its run does.
+  while (!begun) await hub.run(run, ana);
   await assert.rejects(hub.wait(run, { ...ana, deadline: 50 }), TimedOutError);
   await hub.cancel(run, ana);
   assert.equal((await hub.wait(run, soon)).state, "cancelled");
 });
-
-function deferred() {
-  const out = {};
-  out.promise = new Promise((resolve) => (out.resolve = resolve));
-  return out;
-}
 
 test("a policy in JavaScript decides, and what it throws is the cause", async () => {
   const { origin } = laptopAndCloud();
