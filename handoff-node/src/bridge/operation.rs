@@ -45,9 +45,7 @@ impl Context {
     /// For calls of the core that report progress.
     pub fn control(&self) -> Control {
         let events = self.events.clone();
-        let mut control = Control::default();
-        control.cancel = self.cancel.clone();
-        control.progress = Some(Arc::new(move |progress: &Progress| {
+        let progress = move |progress: &Progress| {
             // A full channel loses its oldest event, never the core's time.
             let _ = events.force_send(json!({
                 "phase": progress.phase.as_str(),
@@ -56,8 +54,8 @@ impl Context {
                 "bytes": progress.bytes,
                 "path": progress.path,
             }));
-        }));
-        control
+        };
+        Control { progress: Some(Arc::new(progress)), cancel: self.cancel.clone() }
     }
 }
 
