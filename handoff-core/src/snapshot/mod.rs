@@ -16,6 +16,7 @@ mod shape;
 mod since;
 mod spool;
 mod store;
+mod streak;
 mod vault;
 
 #[cfg(test)]
