@@ -2,9 +2,11 @@
 //! lock and writes nothing, unless a function's name says so.
 
 mod attributes;
+mod branch;
 mod config;
 mod encoding;
 mod head;
+mod history;
 mod identity;
 mod include;
 mod index;
@@ -18,7 +20,9 @@ mod staged;
 use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use branch::HeadState;
 pub(crate) use encoding::Encoding;
+pub(crate) use history::{Arrival, Broken, NewObject, Objects, Refused, Unpushed};
 pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
@@ -58,14 +62,15 @@ impl Repo {
         if let Err(why) = std::env::current_dir() {
             return Err(Error::io("finding (with no current directory; change to one first)", path, why));
         }
+        let kind = std::fs::metadata(path).map_err(|why| Error::io("opening", path, why))?;
         // A file stands for the directory it is in.
-        let path = if path.is_file() {
+        let from = if kind.is_file() {
             path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
         } else {
             path
         };
-        let (found, _) = gix::discover::upwards_opts(path, discover_options())
-            .map_err(|why| Self::not_found(path, why))?;
+        let (found, _) = gix::discover::upwards_opts(from, discover_options())
+            .map_err(|_| Error::NotARepository { path: path.to_owned() })?;
         let (git_dir, worktree) = found.into_repository_and_work_tree_directories();
         // A linked or separate git directory is opened through its work tree, so that gix pairs them as git does.
         let at = worktree.unwrap_or(git_dir);
@@ -84,6 +89,7 @@ impl Repo {
         let real = |dir: &Path| dir.canonicalize().map_err(|why| Error::io("resolving", dir, why));
         let git_dir = real(repo.git_dir())?;
         let common_dir = real(repo.common_dir())?;
+        config::check_loaded(&repo, &git_dir, &common_dir)?;
         config::check_worktree(&repo, &root, &git_dir)?;
         config::trust_pattern_files(&mut repo, &root)?;
         let config = repo.config_snapshot();
@@ -111,14 +117,6 @@ impl Repo {
             has_symlinks,
             ignores_case,
         })
-    }
-
-    fn not_found(path: &Path, why: impl std::fmt::Display) -> Error {
-        if path.exists() {
-            Error::NotARepository { path: path.to_owned() }
-        } else {
-            Error::io("opening", path, std::io::Error::new(std::io::ErrorKind::NotFound, why.to_string()))
-        }
     }
 
     fn cannot_open(path: &Path, why: gix::Error) -> Error {
