@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting};
-use crate::{git, tidy, tools};
+use crate::{git, node, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -42,6 +42,7 @@ pub fn test() -> Done {
     // Benchmarks are built by clippy and run by `make bench`.
     tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
     phases.add("tests", run_counting(&mut tests, &mut counts));
+    phases.add("node", node::test());
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome
@@ -54,7 +55,17 @@ pub fn lint() -> Done {
     phases.add("format", format());
     phases.add("clippy", clippy());
     if tools::has_cargo("deny") {
-        phases.add("licences and bans", run(&mut cargo(&["deny", "--locked", "--workspace", "check"])));
+        let deny = |what: &[&str]| {
+            let mut command = cargo(&["deny", "--locked", "--workspace", "check"]);
+            command.args(what);
+            run(&mut command)
+        };
+        phases.add("licences and bans", deny(&["licenses", "bans", "sources"]));
+        // The database of advisories is fetched. A change is not to blame for a network that is not there, nor for what
+        // became known since.
+        if let Err(why) = deny(&["advisories"]) {
+            println!("advisories were found, or could not be looked up: {why}");
+        }
     } else {
         println!(
             "cargo-deny is not installed, so deny.toml is not checked; `cargo install --locked cargo-deny`"
