@@ -74,7 +74,7 @@ fn run(sizes: &Sizes) -> Done {
     }
     tree.clean()?;
 
-    for content in [Content::Random, Content::Text] {
+    for content in [Content::Random, Content::Text, Content::Words] {
         let repo = big::repository(&sizes.dir, sizes.big_mib, content)?;
         let title = format!("capture, one untracked file of {} MiB, {content:?}", sizes.big_mib);
         let (file, archive) = (out.join("big.handoff"), out.join("big.tar.zst"));

@@ -5,20 +5,22 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use crate::tree::Random;
-use crate::{Done, script};
+use crate::{Done, corpus, script};
 
 /// What the file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// Bytes that do not compress.
     Random,
-    /// Lines of words.
+    /// Source code: [`corpus`], over and over, which neither side's window reaches back to see.
     Text,
+    /// Words that were made up, in any order: text that compresses badly and slowly.
+    Words,
 }
 
 /// The repository with the file, made once; its root.
 pub fn repository(dir: &Path, mib: u64, content: Content) -> Done<PathBuf> {
-    let root = dir.join(format!("big-{mib}-{content:?}").to_lowercase());
+    let root = dir.join(format!("big2-{mib}-{content:?}").to_lowercase());
     let done = root.join(".git/bench-ready");
     if !done.exists() {
         if root.exists() {
@@ -40,6 +42,16 @@ pub fn repository(dir: &Path, mib: u64, content: Content) -> Done<PathBuf> {
 }
 
 fn write(out: &mut impl std::io::Write, bytes: u64, content: Content) -> Done {
+    if content == Content::Text {
+        let text = corpus::text()?.as_bytes();
+        let mut left = bytes as usize;
+        while left > 0 {
+            let take = left.min(text.len());
+            out.write_all(text.get(..take).unwrap_or(text))?;
+            left -= take;
+        }
+        return Ok(());
+    }
     let mut random = Random::new(1);
     let words: Vec<String> = (0..4096).map(|_| random.word()).collect();
     let mut block = Vec::with_capacity(1 << 16);
@@ -49,8 +61,8 @@ fn write(out: &mut impl std::io::Write, bytes: u64, content: Content) -> Done {
         while block.len() < 1 << 16 {
             let next = random.next();
             match content {
-                Content::Random => block.extend_from_slice(&next.to_le_bytes()),
-                Content::Text => {
+                Content::Random | Content::Text => block.extend_from_slice(&next.to_le_bytes()),
+                Content::Words => {
                     // Small numbers are likelier, as common words are.
                     let pick = (next & 0xfff) as usize >> (next >> 12 & 7);
                     block.extend_from_slice(words.get(pick).map_or(b"", |word| word.as_bytes()));

@@ -7,6 +7,7 @@
 
 pub mod big;
 pub mod child;
+pub mod corpus;
 pub mod measure;
 pub mod script;
 pub mod table;

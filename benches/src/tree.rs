@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::{Done, script};
+use crate::{Done, corpus, script};
 
 /// How far a tree is from its first commit. The files that change are spread evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ impl Tree {
     /// The tree `name` of so many files under `dir`, clean and on its first commit.
     pub fn at(dir: &Path, name: &str, files: usize) -> Done<Self> {
         fs::create_dir_all(dir)?;
-        let tree = Self { root: dir.canonicalize()?.join(format!("{name}-{files}")), files };
+        let tree = Self { root: dir.canonicalize()?.join(format!("{name}2-{files}")), files };
         if tree.root.join(".git/bench-ready").exists() {
             tree.clean()?;
         } else {
@@ -59,7 +59,7 @@ impl Tree {
             "commit refs/heads/main\ncommitter bench <bench@example.invalid> 1700000000 +0000\ndata 4\nbase"
         )?;
         for file in 0..self.files {
-            let text = base(file);
+            let text = base(file)?;
             write!(out, "\nM 100644 inline {}\ndata {}\n{text}", path(file), text.len())?;
         }
         writeln!(out)?;
@@ -68,7 +68,7 @@ impl Tree {
             return Err("git fast-import failed".into());
         }
         for file in 0..self.files {
-            self.write(&path(file), &base(file))?;
+            self.write(&path(file), &base(file)?)?;
         }
         self.git(&["read-tree", "HEAD"])?;
         self.git(&["update-index", "-q", "--refresh"])?;
@@ -84,10 +84,10 @@ impl Tree {
         self.clean()?;
         self.expect(state)?;
         for (nth, file) in self.chosen(state.modified) {
-            self.write(&path(file), &edited(file, nth))?;
+            self.write(&path(file), &edited(file, nth)?)?;
         }
         for nth in 0..state.new {
-            self.write(&self.new_path(nth), &base(self.files + nth))?;
+            self.write(&self.new_path(nth), &base(self.files + nth)?)?;
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Tree {
         let state = State { modified: numbers.next().unwrap_or(0), new: numbers.next().unwrap_or(0) };
         let diverged = self.private("diverged").exists();
         for (nth, file) in self.chosen(state.modified) {
-            let text = if diverged && nth.is_multiple_of(2) { moved_on(&base(file)) } else { base(file) };
+            let text = if diverged && nth.is_multiple_of(2) { moved_on(&base(file)?) } else { base(file)? };
             self.write(&path(file), &text)?;
         }
         for nth in 0..state.new {
@@ -145,7 +145,7 @@ impl Tree {
     pub fn diverge(&self, state: State) -> Done {
         self.clean()?;
         for (_, file) in self.chosen(state.modified).filter(|(nth, _)| nth.is_multiple_of(2)) {
-            self.write(&path(file), &moved_on(&base(file)))?;
+            self.write(&path(file), &moved_on(&base(file)?))?;
         }
         self.git(&["commit", "-q", "-a", "-m", "move on"])?;
         self.expect(state)?;
@@ -205,26 +205,28 @@ fn path(file: usize) -> String {
     format!("package{:03}/module{:02}/file{file:05}.rs", file / 400 % 1000, file / 20 % 20)
 }
 
-/// 40 to 120 lines of something like code, 2.5 KiB on average.
-fn base(file: usize) -> String {
-    let mut random = Random::new(file as u64 + 1);
-    let lines = 40 + random.next() % 80;
-    let mut text = String::new();
-    for _ in 0..lines {
-        let (name, call, number) = (random.word(), random.word(), random.next() % 1000);
-        text.push_str(&format!("    let {name} = {call}({number});\n"));
-    }
-    text
+/// 40 to 120 lines of source code, 2.8 KiB on average: as in many repositories most files are, while a few long ones are
+/// not among them. Each file has lines of its own as long as there are enough.
+fn base(file: usize) -> Done<String> {
+    let (text, lines) = (corpus::text()?, corpus::lines()?);
+    let count = 40 + Random::new(file as u64 + 1).next() as usize % 80;
+    let from = file * 120 % (lines.len() - 120);
+    let at = |line: usize| lines.get(line).copied().unwrap_or(text.len());
+    Ok(text.get(at(from)..at(from + count)).unwrap_or_default().to_owned())
 }
 
-/// An edit in the fourth line; every fourth file keeps its size.
-fn edited(file: usize, nth: usize) -> String {
-    let mut lines: Vec<String> = base(file).lines().map(str::to_owned).collect();
-    if let Some(line) = lines.get_mut(3) {
-        *line =
-            if nth.is_multiple_of(4) { line.replace("let", "var") } else { format!("{line} // edited here") };
+/// An edit near the beginning; every fourth file keeps its size.
+fn edited(file: usize, nth: usize) -> Done<String> {
+    let mut lines: Vec<String> = base(file)?.lines().map(str::to_owned).collect();
+    let letter = |line: &String| line.find(|c: char| c.is_ascii_lowercase());
+    if let Some((line, at)) = lines.iter_mut().skip(3).find_map(|line| letter(line).map(|at| (line, at))) {
+        if nth.is_multiple_of(4) {
+            line.replace_range(at..=at, "Z");
+        } else {
+            line.push_str(" // edited here");
+        }
     }
-    lines.join("\n") + "\n"
+    Ok(lines.join("\n") + "\n")
 }
 
 /// An edit in the last line.

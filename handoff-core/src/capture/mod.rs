@@ -281,8 +281,10 @@ impl Run<'_> {
         manifest.history = self.history(&repo, &manifest.name, &manifest.head)?;
         self.cut = self.cut.take().or(found.cut);
         let mut moved = locked;
-        let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths, &mut moved)?;
+        let mut outcomes =
+            self.read(&repo, &manifest.name, &index, (found.paths, found.attributes_as_staged), &mut moved)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
+        manifest.entries.reserve_exact(outcomes.len());
         for (_, outcome) in outcomes {
             match outcome {
                 Outcome::Unchanged => {}

@@ -25,25 +25,28 @@ pub(super) struct Source<'a> {
     pub name: &'a str,
     pub index: &'a Index,
     pub root: &'a Root,
+    /// Every `.gitattributes` that matters is as staged.
+    pub attributes_as_staged: bool,
 }
 
 impl Run<'_> {
-    /// Reads all candidates, then waits until all of them have been quiet. `moved` is set when one was gone that had
-    /// been there before.
+    /// Reads all candidates, then waits until all of them have been quiet. Beside them stands whether the attributes
+    /// of all are as staged. `moved` is set when one was gone that had been there before.
     pub(super) fn read(
         &mut self,
         repo: &Repo,
         name: &str,
         index: &Index,
-        candidates: Vec<Candidate>,
+        candidates: (Vec<Candidate>, bool),
         moved: &mut bool,
     ) -> Result<Vec<(RelPath, Outcome)>, Stop> {
+        let (candidates, attributes_as_staged) = candidates;
         let git_dirs = [repo.git_dir().to_owned(), repo.common_dir().to_owned()];
         let root = Root::open(repo.root(), &git_dirs)?.entering_repositories();
         let most = candidates.iter().fold(self.bytes, |sum, candidate| sum.saturating_add(candidate.bytes()));
         // Near the limit the order decides what still fits, so that the same state always gives the same snapshot.
         let in_order = self.tight || most > self.options.max_total_bytes;
-        let source = Source { repo, name, index, root: &root };
+        let source = Source { repo, name, index, root: &root, attributes_as_staged };
         let meter = Mutex::new(self.options.control.phase(Phase::Read, candidates.len() as u64));
         let mut reads = self.pass(&source, candidates.len(), in_order, |reader, at| {
             let Some(candidate) = candidates.get(at) else { return Ok(Outcome::Unchanged.into()) };

@@ -19,6 +19,8 @@ pub(super) struct Candidates {
     pub cut: Option<PartialReason>,
     /// Names came and went during every walk, so that one that moved may be missing.
     pub stirred: bool,
+    /// Every `.gitattributes` that matters is as staged.
+    pub attributes_as_staged: bool,
 }
 
 /// A repository inside another.
@@ -104,7 +106,15 @@ pub(super) fn candidates(
     });
     let (scanned, staged) = (scanned?, staged?);
     let (cut, stirred) = (scanned.cut, scanned.stirred);
-    let mut out = Candidates { paths: Vec::new(), nested: Vec::new(), ignored: Vec::new(), cut, stirred };
+    let has_own_attributes = scanned.has_own_attributes;
+    let mut out = Candidates {
+        paths: Vec::new(),
+        nested: Vec::new(),
+        ignored: Vec::new(),
+        cut,
+        stirred,
+        attributes_as_staged: false,
+    };
     let mut staged = staged.into_iter().peekable();
     let mut scanned_paths = scanned.paths.into_iter().peekable();
     loop {
@@ -174,6 +184,16 @@ pub(super) fn candidates(
         };
         out.paths.push(Candidate { path, head, index: item, stages, disk, ignored });
     }
+    // The walk does not enter every directory in which something is looked at that only HEAD has.
+    let unsure = |one: &Candidate| {
+        one.path.name() == b".gitattributes" || (matches!(one.disk, Disk::Look) && one.index.is_none())
+    };
+    // Asked last, because it looks at the whole index.
+    out.attributes_as_staged = !has_own_attributes
+        && out.cut.is_none()
+        && !out.paths.iter().any(unsure)
+        && !out.paths.is_empty()
+        && repo.can_take_attributes_from(index);
     Ok(out)
 }
 

@@ -61,6 +61,8 @@ impl Unconverted {
 pub(crate) struct Normaliser {
     repo: gix::Repository,
     root: PathBuf,
+    /// Attributes come from the index alone, and no directory is looked into for them.
+    as_staged: bool,
     /// The last directory asked about, and whether the attributes that hold there can be read.
     last_dir: Option<(Vec<u8>, bool)>,
     pipeline: filter::Pipeline,
@@ -89,13 +91,38 @@ const PLAIN: [&str; 6] = ["crlf", "ident", "filter", "eol", "text", "no encoding
 impl Repo {
     /// A converter by the attributes of the work tree, with the index for files that are not checked out.
     pub fn normaliser(&self, index: &Index) -> Result<Normaliser, Error> {
+        self.normaliser_from(index, state::attributes::Source::WorktreeThenIdMapping)
+    }
+
+    /// The same for a work tree all of whose `.gitattributes` are [as staged](Self::can_take_attributes_from), which
+    /// saves looking for one in every directory.
+    pub fn normaliser_as_staged(&self, index: &Index) -> Result<Normaliser, Error> {
+        self.normaliser_from(index, state::attributes::Source::IdMapping)
+    }
+
+    /// Whether every `.gitattributes` of the index can be read there and means there what it would in the work tree.
+    pub fn can_take_attributes_from(&self, index: &Index) -> bool {
+        let state = index.state();
+        let mut files = state.entries().iter().filter(|entry| {
+            let path = entry.path(state);
+            path.ends_with(b".gitattributes") && RelPath::new(path.as_bytes()).name() == b".gitattributes"
+        });
+        let repo = self.local();
+        // A name in other letters would be read where letters count alike.
+        !self.ignores_case()
+            && files.all(|entry| {
+                entry.stage_raw() == 0
+                    && super::mode_of(entry.mode.bits()).is_file()
+                    && repo.has_object(entry.id)
+            })
+    }
+
+    fn normaliser_from(&self, index: &Index, source: state::attributes::Source) -> Result<Normaliser, Error> {
+        let as_staged = matches!(source, state::attributes::Source::IdMapping);
         let repo = self.local();
         let failed = |why: gix::Error| self.failed("reading attributes", why);
         self.check_pattern_file("reading attributes", "info/attributes")?;
-        let stack = repo
-            .attributes_only(index.state(), state::attributes::Source::WorktreeThenIdMapping)
-            .map_err(failed)?
-            .detach();
+        let stack = repo.attributes_only(index.state(), source).map_err(failed)?.detach();
         let mut options = gix::filter::Pipeline::options(&repo).map_err(failed)?;
         options.drivers.clear();
         // A warning about endings that would not survive a round trip is the user's own git's to give.
@@ -108,6 +135,7 @@ impl Repo {
         Ok(Normaliser {
             repo,
             root,
+            as_staged,
             last_dir: None,
             pipeline,
             stack,
@@ -236,6 +264,9 @@ impl Normaliser {
 
     /// Whether reading the `.gitattributes` on the way to `path` comes to an end, which a pipe's does not.
     fn can_read_attributes(&mut self, path: &RelPath) -> bool {
+        if self.as_staged {
+            return true;
+        }
         let dir = path.parent().unwrap_or_default();
         if let Some((last, can)) = &self.last_dir
             && last == dir

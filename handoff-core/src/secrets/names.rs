@@ -107,9 +107,9 @@ fn falls_under(pattern: &str, path: &[u8]) -> bool {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     match pattern.strip_suffix('/') {
         Some(dir) => {
-            let [inside, first] = [format!("/{dir}/"), format!("{dir}/")];
-            path.starts_with(first.as_bytes())
-                || path.windows(inside.len()).any(|part| part == inside.as_bytes())
+            let begins = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
+            let mut parts = std::iter::once(0).chain(begins).filter_map(|at| path.get(at..));
+            parts.any(|part| part.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/")))
         }
         None if pattern.contains('/') => path
             .strip_suffix(pattern.as_bytes())
@@ -124,6 +124,8 @@ fn falls_under(pattern: &str, path: &[u8]) -> bool {
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.split_first() {
         None => name.is_empty(),
+        // Nearly all patterns have one star at most, at the beginning or the end.
+        Some((b'*', rest)) if !rest.contains(&b'*') => name.ends_with(rest),
         Some((b'*', rest)) => {
             rest.is_empty()
                 || (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::limits::{HISTORY_PARTS, LOOSE_FILES, Limits, within};
 use super::manifest::*;
 use super::shape;
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::id::SnapshotId;
 
@@ -53,7 +53,11 @@ impl Manifest {
     /// # Errors
     /// As [`to_canonical`](Self::to_canonical).
     pub fn id(&self) -> Result<SnapshotId, Error> {
-        Ok(SnapshotId(Digest::of(&self.to_canonical()?)))
+        // In pieces, because a large manifest is many megabytes of text that nobody needs as a whole.
+        let mut hasher = io::BufWriter::with_capacity(32 << 10, Hasher::new());
+        self.write_canonical(&mut hasher)?;
+        let hasher = hasher.into_inner().map_err(|why| Error::format(MANIFEST, why.to_string()))?;
+        Ok(SnapshotId(hasher.finish()))
     }
 
     /// Reads canonical bytes; the SHA-256 of `bytes` is then the snapshot's id. Unknown fields and unknown

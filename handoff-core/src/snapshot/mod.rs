@@ -17,6 +17,7 @@ mod shape;
 mod since;
 mod spool;
 mod store;
+mod streak;
 mod vault;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::bundle::frame;
 use super::limits::{Limits, within};
 use super::manifest::Manifest;
 use super::store::{Blob, Block, Store};
+use super::streak::Streak;
 use super::vault::Vault;
 use super::{Snapshot, parallel};
 use crate::digest::Digest;
@@ -25,11 +26,8 @@ use crate::progress::Control;
 /// least half full.
 const LARGE: usize = SMALL_BLOCK / 2;
 
-/// After this many blocks in a row that did not shrink, compression is given up for a content …
-const GIVE_UP: u32 = 2;
-
-/// … except for every so-many-th block, since a file may begin with a picture and go on with text.
-const RETRY: usize = 16;
+/// With so many contents, naming the snapshot is worth a thread of its own.
+const MANY: usize = 500;
 
 /// Collects contents during a capture: compressed blocks in memory, then in an unlinked temporary file.
 /// Usable from several threads; what they share is locked only to copy small contents and to look things up.
@@ -45,6 +43,8 @@ struct State {
     runs: Vec<Run>,
     /// The block that small contents are being gathered into.
     open: Batch,
+    /// Buffers of batches that are stored, to use again: new memory has to be cleared by the system first.
+    spare: Vec<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -178,10 +178,15 @@ impl Spool {
 
     fn seal_named(self, manifest: Manifest, named: &HashMap<Digest, u64>) -> Result<Snapshot, Error> {
         manifest.check(&Limits::CEILING)?;
-        let id = manifest.id()?;
-        self.flush()?;
-        self.drop_unnamed(named)?;
-        self.flush()?;
+        let tidy = || self.flush().and_then(|()| self.drop_unnamed(named)).and_then(|()| self.flush());
+        let id = if named.len() > MANY {
+            std::thread::scope(|scope| {
+                let id = scope.spawn(|| manifest.id());
+                tidy().and_then(|()| id.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })
+        } else {
+            tidy().and_then(|()| manifest.id())
+        }?;
         let Self { vault, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (mut blocks, mut blobs, mut end) = (Vec::new(), Vec::with_capacity(named.len()), 0);
@@ -209,11 +214,18 @@ impl Spool {
                 return Ok(());
             }
             let full = (state.open.raw.len() + content.len() > SMALL_BLOCK).then(|| state.close());
+            if state.open.raw.capacity() == 0 {
+                state.open.raw = state.spare.pop().unwrap_or_default();
+            }
             state.open.raw.extend_from_slice(content);
             state.open.blobs.push((digest, content.len()));
             full
         };
-        full.map_or(Ok(()), |(run, raw)| self.store_batch(run, &raw))
+        let Some((run, mut raw)) = full else { return Ok(()) };
+        self.store_batch(run, &raw)?;
+        raw.clear();
+        self.lock().spare.push(raw);
+        Ok(())
     }
 
     fn add_large(&self, digest: Digest, content: &[u8]) -> Result<(), Error> {
@@ -369,25 +381,6 @@ impl State {
     fn abandon(&mut self, run: usize) {
         if let Some(run) = self.runs.get_mut(run) {
             *run = Run { blobs: Vec::new(), blocks: Vec::new() };
-        }
-    }
-}
-
-/// How many blocks in a row did not shrink.
-#[derive(Default)]
-struct Streak(std::sync::atomic::AtomicU32);
-
-impl Streak {
-    fn worth_trying(&self, at: usize) -> bool {
-        at.is_multiple_of(RETRY) || self.0.load(std::sync::atomic::Ordering::Relaxed) < GIVE_UP
-    }
-
-    fn count(&self, block: &Block) {
-        use std::sync::atomic::Ordering::Relaxed;
-        if block.stored < block.raw {
-            self.0.store(0, Relaxed);
-        } else {
-            self.0.fetch_add(1, Relaxed);
         }
     }
 }

@@ -145,7 +145,10 @@ impl Reader<'_> {
 
     fn normalise(&mut self, path: &RelPath, content: &[u8]) -> Result<(Normalised, Option<Eol>), Error> {
         if self.normaliser.is_none() {
-            self.normaliser = Some(self.repo.normaliser(self.index)?);
+            self.normaliser = Some(match self.attributes_as_staged {
+                true => self.repo.normaliser_as_staged(self.index)?,
+                false => self.repo.normaliser(self.index)?,
+            });
         }
         let plain =
             || Normalised { changed: None, oid: self.repo.blob_oid(content), converts: false, raw: None };
@@ -181,9 +184,7 @@ impl Reader<'_> {
         file: &mut File,
         before: Stamp,
     ) -> Result<(FileState, Notes), ReadError> {
-        let mut content = Vec::with_capacity(before.size as usize + 1);
-        // One byte more than it has, so that a file which grows is seen to.
-        file.take(before.size + 1).read_to_end(&mut content).map_err(ReadError::File)?;
+        let content = read_all(file, before.size as usize).map_err(ReadError::File)?;
         let mode = self.mode(candidate, before.executable);
         let (normalised, eol) = if mode == Mode::Symlink {
             let oid = self.repo.blob_oid(&content);
@@ -255,4 +256,24 @@ impl Reader<'_> {
         }
         Ok((state, Notes { raw, verbatim: oid.is_some() }))
     }
+}
+
+/// Reads a file of `size` bytes in one call, as far as the system lets it. Room is for one byte more, so that a file which
+/// has grown is seen to; one that grows later has another size when it is looked at again.
+fn read_all(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
+    let mut content = vec![0; size + 1];
+    let mut len = 0;
+    while let Some(rest) = content.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => len += count,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+        if len == size {
+            break;
+        }
+    }
+    content.truncate(len);
+    Ok(content)
 }

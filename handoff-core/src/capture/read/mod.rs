@@ -38,6 +38,7 @@ pub(super) struct Reader<'a> {
     blobs: Blobs,
     /// Made when first needed: building attribute stacks costs as much as reading many files.
     normaliser: Option<Normaliser>,
+    attributes_as_staged: bool,
     last_parent: Option<(Vec<u8>, Dir)>,
     /// Bytes of content that may still be added.
     left: u64,
@@ -72,7 +73,7 @@ impl<'a> Reader<'a> {
         until: &'a Until,
         left: u64,
     ) -> Self {
-        let &Source { repo, name: repo_name, index, root } = source;
+        let &Source { repo, name: repo_name, index, root, attributes_as_staged } = source;
         Self {
             repo,
             repo_name,
@@ -84,6 +85,7 @@ impl<'a> Reader<'a> {
             until,
             blobs: repo.blobs(),
             normaliser: None,
+            attributes_as_staged,
             last_parent: None,
             left,
             added: 0,

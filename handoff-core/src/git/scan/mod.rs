@@ -47,6 +47,8 @@ pub(crate) struct Scanned {
     pub cut: Option<PartialReason>,
     /// A directory changed about when it was listed, so that a name which moved meanwhile may have been missed.
     pub stirred: bool,
+    /// There is a `.gitattributes` that git does not track, ignored or not.
+    pub has_own_attributes: bool,
 }
 
 /// How far a time stamp may be behind the clock: kernels stamp with the time of their last tick, which is 10 ms ago
@@ -137,6 +139,7 @@ impl Repo {
             own,
             since: stamp_now(),
             stirred: AtomicBool::new(false),
+            has_own_attributes: AtomicBool::new(false),
         };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
@@ -159,6 +162,7 @@ impl Repo {
             paths.append(&mut outcome?);
         }
         let stirred = shared.stirred.load(Ordering::Relaxed);
+        let has_own_attributes = shared.has_own_attributes.load(Ordering::Relaxed);
         let (cut, left) = queue.into_left();
         paths.extend(left.into_iter().map(|job| {
             let path = if job.prefix.is_empty() { b"./".to_vec() } else { job.prefix };
@@ -176,7 +180,8 @@ impl Repo {
             same
         });
         // Both ways of being reached stay reached.
-        Ok(Scanned { paths, cut: options.until.reached().filter(|_| cut), stirred })
+        let cut = options.until.reached().filter(|_| cut);
+        Ok(Scanned { paths, cut, stirred, has_own_attributes })
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gix::index::entry::Flags;
 use rustix::fs::{AtFlags, FileType};
@@ -22,6 +23,9 @@ impl Worker<'_> {
         children: &mut Vec<Job>,
     ) {
         self.at(&job.prefix, item.name.to_bytes());
+        if item.name == c".gitattributes" {
+            self.shared.has_own_attributes.store(true, Ordering::Relaxed);
+        }
         match self.kind(dir, item) {
             Ok(FileType::Directory) if self.shared.own.contains(&self.path) => {}
             Ok(FileType::Directory) => {

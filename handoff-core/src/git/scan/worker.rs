@@ -35,6 +35,8 @@ pub(super) struct Shared<'a> {
     pub since: (i64, i64),
     /// A directory changed after that.
     pub stirred: AtomicBool,
+    /// See [`Scanned`](super::Scanned).
+    pub has_own_attributes: AtomicBool,
 }
 
 pub(super) struct Worker<'a> {

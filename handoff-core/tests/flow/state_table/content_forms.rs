@@ -166,6 +166,62 @@ fn attributes_that_change_in_the_same_snapshot() {
     assert_eq!(oracle::difference(&wanted, &found), "");
 }
 
+/// Attributes hold wherever git finds them, in the index or not, and what is stored is what git would store. (Those that
+/// are only in the index are no case for this oracle: `git hash-object` reads no index.)
+#[test]
+fn attributes_hold_wherever_git_finds_them() {
+    const RULE: &str = "*.txt text\n";
+    type Put = fn(&Repo);
+    let places: &[(&str, Put)] = &[
+        ("none", |_| {}),
+        ("committed at the root", |repo| {
+            repo.write(".gitattributes", RULE).commit("attributes");
+        }),
+        ("committed in the directory", |repo| {
+            repo.write("deep/er/.gitattributes", RULE).commit("attributes");
+        }),
+        ("committed, in another directory", |repo| {
+            repo.write("other/.gitattributes", RULE).commit("attributes");
+        }),
+        ("untracked", |repo| {
+            repo.write("deep/.gitattributes", RULE);
+        }),
+        ("untracked and ignored", |repo| {
+            repo.write(".gitignore", ".gitattributes\n").commit("ignore");
+            repo.write("deep/er/.gitattributes", RULE);
+        }),
+        ("committed, then emptied on disk", |repo| {
+            repo.write(".gitattributes", RULE).commit("attributes");
+            repo.write(".gitattributes", "");
+        }),
+        ("in the git directory", |repo| {
+            repo.write(".git/info/attributes", RULE);
+        }),
+    ];
+    for (place, put) in places {
+        let pair = Pair::new(|base| {
+            base.write("deep/er/edit.txt", numbered(&[])).write("deep/er/same.txt", numbered(&[]));
+        });
+        put(&pair.source);
+        pair.source.refresh();
+        pair.source.write("deep/er/edit.txt", crlf(&numbered(&[(3, "there")])));
+        pair.source.write("deep/er/same.txt", crlf(&numbered(&[])));
+        let snapshot = pair.snapshot();
+        let stored = |path: &str| -> Option<String> {
+            let mut entries = repo(&snapshot, "app").entries.iter();
+            let found = entries.find(|entry| entry.path == path.into())?;
+            Some(found.worktree.as_ref()?.oid?.to_string())
+        };
+        let git = |path: &str| {
+            String::from_utf8(pair.source.git(&["hash-object", path])).unwrap().trim().to_owned()
+        };
+        assert_eq!(stored("deep/er/edit.txt"), Some(git("deep/er/edit.txt")), "{place}");
+        let changed = pair.source.git(&["diff", "--name-only", "--", "deep/er/same.txt"]);
+        let wanted = (!changed.is_empty()).then(|| git("deep/er/same.txt"));
+        assert_eq!(stored("deep/er/same.txt"), wanted, "{place}");
+    }
+}
+
 #[test]
 fn ident() {
     let pair = Pair::new(|base| {
