@@ -241,7 +241,8 @@ impl Agent for CommandAgent {
             });
             match next.await {
                 Some(Ok(line)) => {
-                    taken += self.hear(&session, line, &output, answers.as_ref(), self.max_output - taken).await?;
+                    taken +=
+                        self.hear(&session, line, &output, answers.as_ref(), self.max_output - taken).await?;
                     if taken > self.max_output {
                         flooded = true;
                         break;

@@ -15,6 +15,7 @@ mod route;
 mod runs;
 mod session;
 mod snapshots;
+mod source;
 mod start;
 mod watch;
 
