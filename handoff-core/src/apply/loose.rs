@@ -197,7 +197,7 @@ impl<'a> Loose<'a> {
         let Some(Ok(record)) = &self.record else { return Err(io::ErrorKind::NotFound.into()) };
         let ops: Vec<Op> = self.staged.iter().map(|(_, staged)| staged.op.clone()).collect();
         let header = Header::new(*id, self.snapshot.id(), "", &Head::default());
-        let mut file = record.write(&header, self.dirs.clone(), &ops, &[])?;
+        let mut file = record.write(&header, self.dirs.clone(), &ops, &[], None)?;
         fail::point("loose: plan written");
         self.sync()?;
         record.seal(&mut file, ops.len(), self.options.durability == Durability::Full)?;
@@ -310,7 +310,10 @@ impl<'a> Loose<'a> {
         }
         let Ok(journal) = record.read() else { return };
         let PutBack { incomplete, .. } = put_back(None, &self.root, home, &record, &journal, &mut |_| ());
-        let _ = if incomplete { record.finish(&journal) } else { record.remove() };
+        // What could not be taken back now is taken back by the next apply or undo, which tells of it.
+        if !incomplete {
+            let _ = record.remove();
+        }
     }
 
     /// The report, with what the snapshot does not carry.

@@ -2,12 +2,14 @@
 
 mod against_git;
 mod bad_input;
+mod claims;
 mod conflicts;
 mod diverged;
 mod drift;
 mod errno;
 mod errors;
 mod failures;
+mod history;
 mod hostile;
 mod identity;
 mod kill;
@@ -15,6 +17,7 @@ mod life;
 mod moving;
 mod multi_repo;
 mod odd_configs;
+mod partial;
 mod programs;
 mod progress;
 mod purity;
