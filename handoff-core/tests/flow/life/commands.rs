@@ -245,7 +245,7 @@ fn an_agent_that_misbehaves_ends_its_session_and_nothing_else() {
         if state == SessionState::BudgetExhausted {
             continue;
         }
-        let more = handoff_core::ContinueRequest::new(run.id, ana(), "again");
+        let more = ContinueRequest::new(run.id, ana(), "again");
         block_on(stage.hub.continue_run(more)).unwrap();
         let run = stage.wait(&run.id);
         assert_eq!(run.state, RunState::Succeeded, "{what}: {:?}", run.session());

@@ -11,7 +11,7 @@ use handoff_core::{
     StartRequest, SystemClock, Usage, Verdict,
 };
 
-use super::cast::{Bench, House, Signal, actor, another_hub, conversation, objects, stored, wait_until};
+use super::cast::{Bench, House, Signal, actor, another_hub, conversation, objects, stored};
 use super::stage::{Actor, Seen, Stage, acting, ana, block_on, environment, file, say, terms};
 
 fn answering() -> Arc<Actor> {
