@@ -2,6 +2,7 @@
 //! it runs, installs the system packages it needs where it may, and says by name what is missing where it may not.
 
 mod git;
+mod node;
 mod run;
 mod tasks;
 mod tidy;
@@ -20,6 +21,7 @@ cargo xtask <task>, or make <task>
   torture   every kind of state with a table of what was met, the kill harness at every call, many more cases
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
+  node      the npm package: its addon, types, tests and examples
   tidy      the house rules alone
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("lint") => tasks::lint(),
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),
+        Some("node") => node::test(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
