@@ -128,7 +128,7 @@ pub use runtime::{
     WorkOptions,
 };
 pub use snapshot::{Manifest, Snapshot};
-pub use storage::{Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
+pub use storage::{DirStorage, Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
 pub use workspace::{LeftOut, LeftOutReason, LooseFile, Touched, Workspace, WorkspaceRepo};
 
 /// Long texts, versioned with the code they describe.

@@ -188,9 +188,22 @@ fn component(subcommand: &str, name: &str) -> Done {
         .map_err(|why| format!("{why}\n`cargo {subcommand}` is missing: install the component {name}"))
 }
 
-/// The README's example and the demo, as a reader would run them.
+/// The examples and the demo, as a reader would run them; each asserts what it claims.
+const EXAMPLES: [&str; 8] = [
+    "capture_apply",
+    "local_to_cloud",
+    "cloud_to_cloud",
+    "fan_out",
+    "pull_back",
+    "blocked_and_answered",
+    "custom_storage",
+    "custom_runtime",
+];
+
 fn examples() -> Done {
-    run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--example", "capture_apply"]))?;
+    for name in EXAMPLES {
+        run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--example", name]))?;
+    }
     run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--bin", "demo"]))
 }
 

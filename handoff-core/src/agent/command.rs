@@ -1,6 +1,8 @@
 //! Any program as an agent: run in the restored tree, its output streamed into the conversation.
 
-use std::io::{self, BufRead, BufReader, Read, Write as _};
+mod pipes;
+
+use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use futures_lite::future;
 use super::{ActiveSession, Agent, AgentError, AgentInfo, SessionEnd};
 use crate::clock::{Clock, SystemClock};
 use crate::conversation::Message;
+use pipes::{one_line, send_lines, tail, write_all};
 
 /// The longest piece of a line that becomes one message, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
@@ -21,15 +24,13 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How long output is waited for after the program has ended.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How much of the error output is kept for the reason of a failure, in bytes.
-const KEPT_ERRORS: usize = 8 << 10;
-
 /// Runs a command-line agent without a terminal: one process group a turn.
 ///
 /// The prompt goes to standard input, or into every argument that contains `{prompt}`. What the program writes to
 /// standard output becomes messages of the assistant, in order, as it is written; exit status 0 is success, anything
 /// else a failure whose reason is the end of standard error. When the session is to stop, the whole group gets SIGTERM,
-/// and SIGKILL after a grace period.
+/// and SIGKILL after a grace period. A program that asks as it goes is taken at its word with
+/// [`questions`](Self::questions).
 ///
 /// The program's environment is this process's, with the environment's variables, and `HANDOFF_RUN`,
 /// `HANDOFF_SESSION`, `HANDOFF_SESSION_NUMBER` and, where a model is pinned, `HANDOFF_MODEL`.
@@ -40,6 +41,7 @@ pub struct CommandAgent {
     args: Vec<String>,
     grace: Duration,
     max_output: u64,
+    questions: Option<String>,
 }
 
 impl CommandAgent {
@@ -54,6 +56,7 @@ impl CommandAgent {
             args: args.into_iter().map(Into::into).collect(),
             grace: Duration::from_secs(5),
             max_output: 64 << 20,
+            questions: None,
         }
     }
 
@@ -78,9 +81,38 @@ impl CommandAgent {
         self
     }
 
+    /// Takes lines of standard output that begin with `mark` for questions: the run is blocked on the rest of the line,
+    /// the person is notified, and the answer comes on standard input as one line. The program must then take its
+    /// prompt from an argument, with `{prompt}`. Default: nothing is a question.
+    ///
+    /// ```
+    /// use handoff_core::CommandAgent;
+    ///
+    /// let script = r#"echo "working on: $1"; echo "ASK which branch?"; read -r branch; echo "on $branch, then""#;
+    /// let agent = CommandAgent::new("sh", ["-c", script, "agent", "{prompt}"]).questions("ASK ");
+    /// # let _ = agent;
+    /// ```
+    #[must_use]
+    pub fn questions(mut self, mark: impl Into<String>) -> Self {
+        self.questions = Some(mark.into());
+        self
+    }
+
+    /// What `line` asks, if it asks.
+    fn question<'a>(&self, line: &'a str) -> Option<&'a str> {
+        line.strip_prefix(self.questions.as_deref()?).map(str::trim)
+    }
+
     fn spawn(&self, session: &ActiveSession) -> Result<Child, AgentError> {
         let facts = session.facts();
         let in_args = self.args.iter().any(|arg| arg.contains("{prompt}"));
+        if !in_args && self.questions.is_some() {
+            let why = format!(
+                "{} reads answers from standard input, so its prompt cannot come there; name {{prompt}} in an argument",
+                self.program
+            );
+            return Err(AgentError::new(why));
+        }
         let mut command = Command::new(&self.program);
         command
             .args(self.args.iter().map(|arg| arg.replace("{prompt}", &facts.prompt)))
@@ -89,7 +121,7 @@ impl CommandAgent {
             .env("HANDOFF_RUN", facts.run.to_string())
             .env("HANDOFF_SESSION", facts.session.to_string())
             .env("HANDOFF_SESSION_NUMBER", facts.number.to_string())
-            .stdin(if in_args { Stdio::null() } else { Stdio::piped() })
+            .stdin(if in_args && self.questions.is_none() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
@@ -103,6 +135,74 @@ impl CommandAgent {
     }
 }
 
+impl CommandAgent {
+    /// Takes in `line` and what comes at once with it: as messages, and as questions, whose answers are awaited here.
+    /// Returns how many bytes were said; what is beyond `room` is dropped.
+    async fn hear(
+        &self,
+        session: &ActiveSession,
+        line: String,
+        output: &async_channel::Receiver<String>,
+        answers: Option<&async_channel::Sender<String>>,
+        room: u64,
+    ) -> Result<u64, AgentError> {
+        let mut heard = 0;
+        let mut next = Some(line);
+        while let Some(line) = next.take() {
+            let Some(question) = self.question(&line) else {
+                let (text, rest) = self.gather(line, output).await;
+                heard += text.len() as u64;
+                if heard > room {
+                    break;
+                }
+                session.append(vec![Message::assistant(text)]).await?;
+                next = rest;
+                continue;
+            };
+            match session.block(Message::assistant(question)).await {
+                Ok(answer) => {
+                    // A program that has ended meanwhile hears nothing; the answer is in the conversation.
+                    let _ = answers.map(|answers| answers.try_send(one_line(&answer.text)));
+                }
+                // The turn ends as any that is to stop.
+                Err(_) if session.cancelled() => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(heard)
+    }
+
+    /// One message of the lines that come at once, and the question that ended it.
+    async fn gather(
+        &self,
+        first: String,
+        output: &async_channel::Receiver<String>,
+    ) -> (String, Option<String>) {
+        let mut text = first;
+        let mut rest = None;
+        let until = Instant::now() + GATHER;
+        while text.len() < LONGEST_LINE {
+            let left = until.saturating_duration_since(Instant::now());
+            let next = future::or(async { output.recv().await.ok() }, async {
+                SystemClock.sleep(left).await;
+                None
+            });
+            match next.await {
+                Some(line) if self.question(&line).is_some() => {
+                    rest = Some(line);
+                    break;
+                }
+                Some(line) => text.push_str(&line),
+                None => break,
+            }
+        }
+        while text.ends_with('\n') {
+            text.pop();
+        }
+        (text, rest)
+    }
+}
+
 #[async_trait]
 impl Agent for CommandAgent {
     fn describe(&self) -> AgentInfo {
@@ -111,11 +211,20 @@ impl Agent for CommandAgent {
 
     async fn run(&self, session: ActiveSession) -> Result<SessionEnd, AgentError> {
         let mut group = Group(self.spawn(&session)?, false);
-        let prompt = session.facts().prompt.clone();
-        if let Some(mut stdin) = group.0.stdin.take() {
+        let (said, to_say) = async_channel::unbounded::<String>();
+        if let Some(stdin) = group.0.stdin.take() {
             // On a thread of its own: a program that does not read must not stop us from reading what it writes.
-            blocking::unblock(move || stdin.write_all(prompt.as_bytes())).detach();
+            blocking::unblock(move || write_all(stdin, &to_say)).detach();
         }
+        let answers = match self.questions {
+            Some(_) => Some(said),
+            None => {
+                // The end of the input follows, since this is the last that is said.
+                let _ = said.try_send(session.facts().prompt.clone());
+                drop(said);
+                None
+            }
+        };
         let errors = group.0.stderr.take();
         let errors = blocking::unblock(move || errors.map(tail).unwrap_or_default());
         let (lines, output) = async_channel::bounded(64);
@@ -133,13 +242,12 @@ impl Agent for CommandAgent {
             });
             match next.await {
                 Some(Ok(line)) => {
-                    let text = gather(line, &output).await;
-                    taken += text.len() as u64;
+                    taken +=
+                        self.hear(&session, line, &output, answers.as_ref(), self.max_output - taken).await?;
                     if taken > self.max_output {
                         flooded = true;
                         break;
                     }
-                    session.append(vec![Message::assistant(text)]).await?;
                 }
                 // It has closed its output, or ended; one that goes on is waited for, and can still be stopped.
                 Some(Err(_)) if ended.is_some() => break,
@@ -227,69 +335,6 @@ impl Drop for Group {
         // A turn that was dropped half-way leaves no process behind.
         let _ = self.end();
     }
-}
-
-/// Sends each line of `output` as it comes; a longer one than [`LONGEST_LINE`] in pieces.
-fn send_lines(output: impl Read, lines: &async_channel::Sender<String>) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        let room = LONGEST_LINE.saturating_sub(line.len()) as u64;
-        let more = matches!((&mut output).take(room).read_until(b'\n', &mut line), Ok(1..));
-        // A character that is cut in two by the piece's end waits for the rest of it.
-        let cut = match std::str::from_utf8(&line) {
-            Err(error) if more && error.error_len().is_none() => error.valid_up_to(),
-            _ => line.len(),
-        };
-        let rest = line.split_off(cut);
-        let text = String::from_utf8_lossy(&line).into_owned();
-        if (!text.is_empty() && lines.send_blocking(text).is_err()) || !more {
-            return;
-        }
-        line = rest;
-    }
-}
-
-/// One message of the lines that come at once.
-async fn gather(first: String, output: &async_channel::Receiver<String>) -> String {
-    let mut text = first;
-    let until = Instant::now() + GATHER;
-    while text.len() < LONGEST_LINE {
-        let left = until.saturating_duration_since(Instant::now());
-        let next = future::or(async { output.recv().await.ok() }, async {
-            SystemClock.sleep(left).await;
-            None
-        });
-        match next.await {
-            Some(line) => text.push_str(&line),
-            None => break,
-        }
-    }
-    while text.ends_with('\n') {
-        text.pop();
-    }
-    text
-}
-
-/// The last part of what is written, read to the end so that the writer is never held up.
-fn tail(mut errors: impl Read) -> String {
-    let mut kept = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match errors.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                if kept.len() > KEPT_ERRORS * 2 {
-                    kept.drain(..kept.len() - KEPT_ERRORS);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    let from = kept.len().saturating_sub(KEPT_ERRORS);
-    String::from_utf8_lossy(kept.get(from..).unwrap_or_default()).trim().to_owned()
 }
 
 fn describe(status: ExitStatus, errors: &str) -> String {

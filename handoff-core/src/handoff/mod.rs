@@ -19,6 +19,7 @@ mod runs;
 mod say;
 mod session;
 mod snapshots;
+mod source;
 mod start;
 mod watch;
 #[cfg(test)]

@@ -6,10 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Handoff;
-use crate::conversation::Message;
+use super::inbox::What;
+use crate::conversation::{Message, Role};
 use crate::error::Error;
 use crate::id::{ActorId, RunId};
 use crate::run::{Run, RunState};
+
+/// An agent that asks says little after its question; an answer is looked for among so many messages.
+const LATEST: usize = 64;
 
 /// How far a watcher has come; plain text to keep, and to go on with later or elsewhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +144,7 @@ impl Handoff {
         Ok(Watch { hub: self.clone(), run: *run, cursor, ready: VecDeque::new() })
     }
 
-    /// Waits until a run has ended or is blocked, at most `deadline`.
+    /// Waits until a run has ended or is blocked, at most `deadline`. One whose answer is on its way is not blocked.
     ///
     /// # Errors
     /// [`Error::TimedOut`]; [`Error::NotFound`]; [`Error::Storage`].
@@ -163,7 +167,9 @@ impl Handoff {
         let mut pause = self.parts.terms.poll / 50;
         loop {
             let found = self.run(run, actor).await?;
-            if found.state.is_terminal() || found.state == RunState::Blocked {
+            let over = found.state.is_terminal()
+                || (found.state == RunState::Blocked && !self.is_answered(&found).await?);
+            if over {
                 return Ok(found);
             }
             let left = deadline.saturating_sub(self.parts.clock.monotonic().saturating_sub(begin));
@@ -173,5 +179,18 @@ impl Handoff {
             self.parts.clock.sleep(pause.min(left)).await;
             pause = (pause * 2).min(self.parts.terms.poll);
         }
+    }
+
+    /// Whether an answer to what the run asks was given: it waits in the inbox, or stands after the question.
+    async fn is_answered(&self, run: &Run) -> Result<bool, Error> {
+        let waiting = self.inbox.after(&run.id, self.taken(run).await?).await?;
+        if waiting.iter().any(|(_, sent)| matches!(sent.what, What::Answer { .. })) {
+            return Ok(true);
+        }
+        let (Some(id), Some(question)) = (&run.conversation, &run.question) else { return Ok(false) };
+        let from = self.conversations.head(id).await?.messages.saturating_sub(LATEST as u64);
+        let latest = self.conversations.messages(id, from, LATEST).await?;
+        let mut after = latest.iter().skip_while(|message| message.id != question.message);
+        Ok(after.any(|message| message.role == Role::User))
     }
 }

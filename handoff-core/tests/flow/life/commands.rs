@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use handoff_core::{Budget, CommandAgent, Run, RunState, SessionState, Usage};
+use handoff_core::{Budget, CommandAgent, ContinueRequest, Run, RunState, SessionState, Usage};
 
 use super::cast::wait_until;
 use super::stage::{Stage, acting, ana, block_on, say};
@@ -82,6 +82,43 @@ fn output_of_any_kind_is_taken_in_whole() {
     let (stage, run) = ran(shell("i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done"));
     let lines: Vec<String> = (0..5_000).map(|number| format!("line {number}")).collect();
     assert_eq!(output(&stage, &run), lines.join("\n"), "in order, nothing missing");
+}
+
+#[test]
+fn a_program_asks_and_hears_the_answer() {
+    let script = r#"echo before; echo "ASK Which branch?"; read -r a; echo "heard $a"; echo "ASK And?"; read -r b
+        echo "heard $b"; echo "not an ASK here""#;
+    let agent = CommandAgent::new("sh", ["-c", script, "agent", "{prompt}"]).questions("ASK ");
+    let stage = Stage::new(Arc::new(agent));
+    let started = block_on(stage.hub.start(stage.hand_off("go"))).unwrap();
+    for (question, answer) in [("Which branch?", "main,\nplease"), ("And?", "no")] {
+        let run = stage.wait(&started.run);
+        assert_eq!(run.question.unwrap().text, question);
+        block_on(stage.hub.answer(ContinueRequest::new(started.run, ana(), answer))).unwrap();
+    }
+    let run = stage.wait(&started.run);
+    assert_eq!(run.state, RunState::Succeeded, "{:?}", run.session());
+    let said: Vec<_> = stage.said(&run).into_iter().skip_while(|line| line != "assistant: before").collect();
+    assert_eq!(
+        said.join("|").replace('\n', "|assistant: "),
+        "assistant: before|assistant: Which branch?|user: main,|assistant: please|assistant: heard main, please|\
+         assistant: And?|user: no|assistant: heard no|assistant: not an ASK here"
+    );
+}
+
+#[test]
+fn a_program_that_asks_can_be_cancelled_and_must_take_its_prompt_elsewhere() {
+    let agent = CommandAgent::new("sh", ["-c", "echo '? well'; read -r a; echo $a", "-", "{prompt}"]);
+    let stage = Stage::new(Arc::new(agent.questions("? ").grace(Duration::from_millis(300))));
+    let started = block_on(stage.hub.start(stage.hand_off("go"))).unwrap();
+    assert_eq!(stage.wait(&started.run).state, RunState::Blocked);
+    block_on(stage.hub.cancel(&started.run, &ana())).unwrap();
+    wait_until("the end", || {
+        block_on(stage.hub.run(&started.run, &ana())).unwrap().state == RunState::Cancelled
+    });
+    let (_, run) = ran(shell("cat").questions("ASK "));
+    assert_eq!(run.state, RunState::Failed);
+    assert!(run.sessions[0].reason.contains("name {prompt} in an argument"), "{}", run.sessions[0].reason);
 }
 
 #[test]
@@ -231,7 +268,7 @@ fn an_agent_that_misbehaves_ends_its_session_and_nothing_else() {
         if state == SessionState::BudgetExhausted {
             continue;
         }
-        let more = handoff_core::ContinueRequest::new(run.id, ana(), "again");
+        let more = ContinueRequest::new(run.id, ana(), "again");
         block_on(stage.hub.continue_run(more)).unwrap();
         let run = stage.wait(&run.id);
         assert_eq!(run.state, RunState::Succeeded, "{what}: {:?}", run.session());
