@@ -11,6 +11,11 @@ export interface ApplyOptions extends Control {
   onConflict?: "keep" | "markers" | "theirs";
   /** Whether staged state is restored where the target's index allows. Default `restore`. */
   staging?: "restore" | "leave";
+  /**
+   * What becomes of the source's unpushed commits: nothing, they become available by their ids, or a checkout without
+   * changes is put on the snapshot's branch too. Default `leave`.
+   */
+  history?: "leave" | "objects" | "branch";
   /** Whether it survives a power cut, or only a crash of the process. Default `full`. */
   durability?: "full" | "process";
   /** Whether symlinks may point out of the work tree. Default `inside`. */
@@ -77,6 +82,8 @@ export interface RepoReport {
   readonly files: readonly FileReport[];
   /** Things to know about the repository as a whole. */
   readonly findings: readonly { readonly kind: string; readonly message: string }[];
+  /** What became of the source's unpushed commits; absent where there were none. */
+  readonly history?: Readonly<Record<string, unknown>>;
   /** What became of the staged state. */
   readonly staging: { readonly restored: number; readonly left?: Readonly<Record<string, number>> };
 }

@@ -44,6 +44,12 @@ export interface CaptureOptions extends Control {
   emptyDirs?: boolean;
   /** Whether contents of HEAD travel for changed files, so that a target without them can merge. Default `always`. */
   bases?: "always" | "never";
+  /** Whether the commits that no remote has travel. Default `auto`: they do, where there is a remote to go by. */
+  history?: "auto" | "never";
+  /** Most such commits; with more, none are carried, and the manifest says so. Default 10,000. */
+  maxHistoryCommits?: number;
+  /** Most bytes that they may take. Default 64 MiB. */
+  maxHistoryBytes?: number;
   /** Milliseconds after which the capture ends with what it has, marked partial. Default none. */
   deadline?: number;
   /** What cancelling leaves: nothing, or what was read so far. Default `fail`. */

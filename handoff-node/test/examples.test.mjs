@@ -18,7 +18,7 @@ const SAYS = {
   "continue.js": [/^respond: In which language\?$/m, /^follow_up$/m, /^new_session, with its workspace: true$/m, /^bye\.txt still says: tschüss$/m, /^2 sessions of one run$/m],
   "fan_out.js": [/^small world: succeeded, .*\+small world/m, /^wide world: succeeded, nothing new$/m],
   "local_to_cloud.js": [/^assistant: I know \d messages and the note: - say goodbye too\. bye\.txt is new\.$/m, /^the source still has 2 messages$/m, /^used: {"tokens":120}$/m],
-  "own_storage.js": [/^(\d+) of \1 cases hold$/m, /^assistant: In a map\.$/m],
+  "own_storage.js": [/^user: Where is this kept\?$/m, /^assistant: In a map\.$/m],
   "pull_back.js": [/^would be: merged greet\.txt$/m, /^applied bye\.txt$/m, /^HELLO\nwide world\nand goodbye$/m, /^HELLO\nwide world$/m],
 };
 

@@ -46,7 +46,7 @@ function captureOptions(given, control) {
 function applyOptions(given, control) {
   const options = { ...control };
   if (given["on-conflict"]) options.onConflict = given["on-conflict"];
-  for (const name of ["staging", "durability", "symlinks"]) if (given[name]) options[name] = given[name];
+  for (const name of ["staging", "history", "durability", "symlinks"]) if (given[name]) options[name] = given[name];
   return options;
 }
 

@@ -17,7 +17,7 @@ const CAPTURE = {
   "max-total-bytes": one,
   deadline: one,
 };
-const APPLY = { "on-conflict": one, staging: one, durability: one, symlinks: one };
+const APPLY = { "on-conflict": one, staging: one, history: one, durability: one, symlinks: one };
 const STORE = { store: one, actor: one };
 
 const COMMANDS = {
@@ -63,6 +63,7 @@ DIR defaults to the current directory.
   --allow-secret PATH:RULE               lets one file travel in spite of one rule, any number of times
   --max-file-bytes, --max-total-bytes N  limits; --deadline SECONDS ends with what there is
   --on-conflict keep|markers|theirs      --staging restore|leave
+  --history leave|objects|branch         what becomes of unpushed commits
   --durability full|process              --symlinks inside|anywhere
   --store DIR, --actor NAME              a folder used as storage, and who asks (default: your user name)
   --json                                 one JSON document on standard output
