@@ -4,7 +4,9 @@
 //! snapshot or report. A message says what failed, where, why, and what to do about it. Every variant has
 //! one [`ErrorKind`], whose text is the stable name in every language. Messages never hold file contents.
 
+mod errno;
 mod kind;
+mod remedy;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,9 @@ use crate::access::ContinueDecision;
 use crate::id::{ApplyId, ConversationId, EnvironmentId, RunId};
 use crate::run::RunState;
 
+pub(crate) use errno::errno_name;
 pub use kind::ErrorKind;
+pub(crate) use remedy::remedy;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,7 +66,7 @@ pub enum Error {
         remedy: String,
     },
     /// See [`ErrorKind::Io`].
-    #[error("{action} {} failed", .path.display())]
+    #[error("{action} {} failed; {}", .path.display(), remedy::of_io(.source))]
     Io {
         /// What was tried, as in "writing".
         action: &'static str,
@@ -72,7 +76,9 @@ pub enum Error {
         source: io::Error,
     },
     /// See [`ErrorKind::Format`].
-    #[error("{what} is not well formed: {why}; it was not written by handoff or has been changed since")]
+    #[error(
+        "{what} is not well formed: {why}; it was not written by handoff or has been changed since, so transfer or write it again"
+    )]
     Format {
         /// What was read.
         what: String,
@@ -124,7 +130,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// See [`ErrorKind::JournalNotSafe`].
-    #[error("the journal directory {} is not a plain directory owned by this repository ({why}); remove it and try again", .path.display())]
+    #[error("the journal {} is not a plain directory or file of this user ({why}), so nothing was done; move it away and try again", .path.display())]
     JournalNotSafe {
         /// The journal directory.
         path: PathBuf,
@@ -133,7 +139,7 @@ pub enum Error {
     },
     /// See [`ErrorKind::UnknownApply`].
     #[error(
-        "no apply {id} is recorded in this workspace; `handoff` keeps a record until it is undone or forgotten"
+        "no apply {id} is recorded in this workspace; name the checkout that it was made in. A record goes when it is undone"
     )]
     UnknownApply {
         /// The id asked for.
@@ -148,7 +154,7 @@ pub enum Error {
         why: String,
     },
     /// See [`ErrorKind::Cancelled`].
-    #[error("cancelled by the caller; nothing is left behind")]
+    #[error("cancelled by the caller; nothing is left behind, and the same call can be made again")]
     Cancelled,
     /// See [`ErrorKind::NotFound`].
     #[error("there is no {what} here, or it is not for you; check the id and who asks")]
@@ -223,13 +229,13 @@ pub enum Error {
         unit: String,
     },
     /// See [`ErrorKind::TimedOut`].
-    #[error("{what} did not happen in time; it may still happen")]
+    #[error("{what} did not happen in time; it may still happen, so look again later or wait longer")]
     TimedOut {
         /// What was waited for.
         what: String,
     },
     /// See [`ErrorKind::Storage`].
-    #[error("{action} failed in the storage")]
+    #[error("{action} failed in the storage; {}", if *.retryable { "try again in a moment" } else { "see that the storage is there and may be written, then try again" })]
     Storage {
         /// What was tried, as in "appending to conversation c…".
         action: String,
@@ -239,7 +245,7 @@ pub enum Error {
         source: Source,
     },
     /// See [`ErrorKind::Runtime`].
-    #[error("{action} failed in the runtime")]
+    #[error("{action} failed in the runtime; {}", if *.retryable { "try again in a moment" } else { "mend what the runtime says, then try again" })]
     Runtime {
         /// What was tried.
         action: String,
@@ -249,7 +255,7 @@ pub enum Error {
         source: Source,
     },
     /// See [`ErrorKind::Agent`].
-    #[error("the agent failed while {action}")]
+    #[error("the agent failed while {action}; mend what it says, then continue the run")]
     Agent {
         /// What it was doing.
         action: String,
@@ -313,7 +319,11 @@ impl Error {
 
     /// An [`Error::Io`] for `path`; `action` reads before the path, as in "reading".
     pub(crate) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io { action, path: path.to_owned(), source: source.into() }
+        let source = source.into();
+        // A library may wrap what the system said in words of its own, which name the path, too.
+        let plain =
+            errno::of_system(&source).and_then(io::Error::raw_os_error).map(io::Error::from_raw_os_error);
+        Self::Io { action, path: path.to_owned(), source: plain.unwrap_or(source) }
     }
 
     /// An [`Error::Repository`] from whatever the git layer returned.

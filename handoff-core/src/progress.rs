@@ -23,7 +23,7 @@ pub enum Phase {
     Plan,
     /// Writing files.
     Write,
-    /// Hashing what was written.
+    /// Reading and checking every content of a snapshot.
     Verify,
     /// Putting back what an apply replaced.
     Undo,
@@ -159,8 +159,14 @@ impl Meter<'_> {
         bytes: u64,
         path: Option<&dyn fmt::Display>,
     ) -> Result<(), Error> {
-        self.state.done += items;
         self.state.bytes += bytes;
+        self.count(items, path);
+        self.control.check()
+    }
+
+    /// Counts `items` finished in a part that is not to be cancelled.
+    pub(crate) fn count(&mut self, items: u64, path: Option<&dyn fmt::Display>) {
+        self.state.done += items;
         if self.control.progress.is_some() {
             let now = Instant::now();
             if self.last.is_none_or(|last| now.duration_since(last) >= Self::INTERVAL) {
@@ -169,7 +175,6 @@ impl Meter<'_> {
                 self.emit();
             }
         }
-        self.control.check()
     }
 
     fn emit(&self) {

@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{entry, sides};
+use super::{entry, sides, staging};
 use crate::error::Error;
+use crate::id::Oid;
 use crate::path::RelPath;
-use crate::report::{
-    Drift, DriftKind, FileReport, Finding, FindingKind, LooseReport, Outcome, RepoReport, StagingReport,
-};
+use crate::report::{Drift, DriftKind, FileReport, Finding, FindingKind, LooseReport, Outcome, RepoReport};
 use crate::snapshot::{Omission, OmissionReason, Operation, RepoManifest, Snapshot};
 
-fn unknown_drift(repo: &RepoManifest, kind: DriftKind, remedy: String) -> Drift {
-    Drift { ahead: None, behind: None, kind, remedy, source: repo.head.commit, target: None }
+pub(super) fn unknown_drift(source: Option<Oid>, kind: DriftKind, remedy: String) -> Drift {
+    Drift { ahead: None, behind: None, kind, remedy, source, target: None }
 }
 
 pub(super) fn without_target(repo: &RepoManifest, why: String) -> RepoReport {
@@ -22,11 +21,11 @@ pub(super) fn without_target(repo: &RepoManifest, why: String) -> RepoReport {
         .map(|entry| entry::skipped(FileReport::new(entry.path.clone(), Outcome::Skipped), "no_target"))
         .collect();
     RepoReport {
-        drift: unknown_drift(repo, DriftKind::NoTarget, "pass an explicit mapping".into()),
+        drift: unknown_drift(repo.head.commit, DriftKind::NoTarget, "pass an explicit mapping".into()),
         files,
         findings: vec![Finding { kind: FindingKind::NoTarget, message: why }],
         name: repo.name.clone(),
-        staging: StagingReport::default(),
+        staging: staging::all_left(repo),
         target: None,
     }
 }
@@ -41,11 +40,11 @@ pub(super) fn unreadable(repo: &RepoManifest, root: &Path, why: &Error) -> RepoR
         .map(|entry| entry::failed(FileReport::new(entry.path.clone(), Outcome::Failed), &trouble))
         .collect();
     RepoReport {
-        drift: unknown_drift(repo, DriftKind::BaseMissing, String::new()),
+        drift: unknown_drift(repo.head.commit, DriftKind::BaseMissing, String::new()),
         files,
         findings: vec![Finding { kind: FindingKind::CannotWrite, message }],
         name: repo.name.clone(),
-        staging: StagingReport::default(),
+        staging: staging::all_left(repo),
         target: Some(root.to_owned()),
     }
 }

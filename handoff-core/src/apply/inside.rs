@@ -6,15 +6,22 @@ use crate::error::Error;
 use crate::git::{Found, Repo, ScanOptions, os_path};
 use crate::progress::{Control, Until};
 
+/// A repository of a workspace.
+pub(super) struct Inside {
+    pub root: PathBuf,
+    /// The caller named it; it was not only found in another.
+    pub named: bool,
+}
+
 /// `roots` and the submodules and untracked repositories inside them, each once. One that cannot be opened is left
 /// out: nothing can have been applied to it.
 pub(super) fn with_nested<'p>(
     roots: impl Iterator<Item = &'p Path>,
     control: &Control,
-) -> Result<Vec<PathBuf>, Error> {
-    let mut found: Vec<PathBuf> = roots.map(Path::to_owned).collect();
+) -> Result<Vec<Inside>, Error> {
+    let mut found: Vec<Inside> = roots.map(|root| Inside { root: root.to_owned(), named: true }).collect();
     let mut at = 0;
-    while let Some(root) = found.get(at).cloned() {
+    while let Some(root) = found.get(at).map(|one| one.root.clone()) {
         at += 1;
         // The roots that the caller named are opened again by the caller, with an error where that fails.
         let Ok(repo) = Repo::open_at(&root) else { continue };
@@ -33,8 +40,8 @@ pub(super) fn with_nested<'p>(
             }
             let inner = repo.root().join(os_path(path.path.as_bytes()));
             let opens = Repo::open_at(&inner).is_ok_and(|repo| repo.root() == inner);
-            if opens && !found.contains(&inner) {
-                found.push(inner);
+            if opens && found.iter().all(|one| one.root != inner) {
+                found.push(Inside { root: inner, named: false });
             }
         }
     }

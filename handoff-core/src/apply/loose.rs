@@ -309,7 +309,7 @@ impl<'a> Loose<'a> {
             return;
         }
         let Ok(journal) = record.read() else { return };
-        let PutBack { incomplete, .. } = put_back(None, &self.root, home, &record, &journal);
+        let PutBack { incomplete, .. } = put_back(None, &self.root, home, &record, &journal, &mut |_| ());
         let _ = if incomplete { record.finish(&journal) } else { record.remove() };
     }
 

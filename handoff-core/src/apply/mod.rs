@@ -27,7 +27,7 @@ mod undo;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loose::Loose;
 use session::Session;
@@ -167,8 +167,10 @@ pub fn preview(
 /// loose files unless it has their directory ([`Workspace::with_loose_root`]). They can be undone later by the same id.
 ///
 /// # Errors
-/// [`Error::UnknownApply`] when no checkout of `workspace` has a record of it; [`Error::Busy`];
-/// [`Error::JournalNotSafe`]; [`Error::Cancelled`] before anything was put back.
+/// All of them before anything is put back: [`Error::UnknownApply`] when no checkout of `workspace` has a record of
+/// it; [`Error::Busy`]; [`Error::JournalNotSafe`]; [`Error::Io`] for a checkout that `workspace` names and that cannot
+/// be written; [`Error::Corrupt`] for a damaged record; [`Error::Cancelled`]. Once the first path is being put back,
+/// the undo runs to its end, and trouble is in the report.
 ///
 /// ```
 /// # let (_dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;
@@ -184,10 +186,10 @@ pub fn preview(
 pub fn undo(workspace: &Workspace, id: &ApplyId, control: &Control) -> Result<ApplyReport, Error> {
     control.check()?;
     let roots = workspace.repos().iter().map(|repo| repo.root.as_path());
-    let roots = inside::with_nested(roots, control)?;
-    let undone = undo::undo(roots.iter().map(PathBuf::as_path), workspace.loose_root(), id, control)?;
-    let snapshot = undone.snapshot.ok_or(Error::UnknownApply { id: *id })?;
-    Ok(ApplyReport::new(Action::Undo, Some(*id), undone.repos, undone.loose, snapshot, true))
+    let places = inside::with_nested(roots, control)?;
+    let undone = undo::undo(&places, workspace.loose_root(), id, control)?;
+    let undo::Undone { repos, loose, snapshot, whole } = undone;
+    Ok(ApplyReport::new(Action::Undo, Some(*id), repos, loose, snapshot, whole))
 }
 
 fn run(

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 
 use super::state::{Content, HELD, Here};
 use crate::error::Error;
+use crate::error::errno_name;
 use crate::git::{Blobs, Encoding, Index, Normalised, Normaliser, Repo, lfs_content};
 use crate::id::Oid;
 use crate::path::RelPath;
-use crate::rooted::{Kind, errno_name};
+use crate::rooted::Kind;
 use crate::snapshot::{Eol, FileState, Mode, RepoManifest, Snapshot};
 
 /// Trouble with one entry: the stable reason and more words.

@@ -45,6 +45,15 @@ pub(super) fn is_ready(file: &FileReport) -> bool {
     in_place && matches!(file.outcome, Outcome::Unchanged | Outcome::Applied | Outcome::Merged)
 }
 
+/// The report where nothing could be written at all.
+pub(super) fn all_left(manifest: &RepoManifest) -> StagingReport {
+    let mut report = StagingReport::default();
+    for entry in manifest.entries.iter().filter(|entry| wanted(entry).is_some()) {
+        leave(&mut report, entry.path.clone(), "not_written");
+    }
+    report
+}
+
 /// Counts a path whose staged state is left as it is.
 pub(super) fn leave(report: &mut StagingReport, path: RelPath, reason: &str) {
     *report.left.entry(reason.to_owned()).or_default() += 1;

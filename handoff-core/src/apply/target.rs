@@ -82,14 +82,14 @@ pub(super) fn find(
             let names = |names: Vec<&str>| names.join(", ");
             return Err(invalid(if at.is_none() {
                 let known = names(manifests.iter().map(|manifest| manifest.name.as_str()).collect());
-                format!("names {from:?}, which is not in the snapshot; it has {known}")
+                format!("names {from:?}, which is not in the snapshot; name one of {known}")
             } else {
                 let known = names(candidates.iter().map(|candidate| candidate.name.as_str()).collect());
-                format!("names {to:?}, which is not in the workspace; it has {known}")
+                format!("names {to:?}, which is not in the workspace; name one of {known}")
             }));
         };
         if found.contains(&Some(to_at)) {
-            return Err(invalid(format!("names {to:?} twice; every checkout takes one repository")));
+            return Err(invalid(format!("names {to:?} twice; give every checkout one repository")));
         }
         if let Some(slot) = found.get_mut(at) {
             *slot = Some(to_at);

@@ -1,23 +1,22 @@
 //! Putting back what an apply replaced: for `undo`, for an apply that was cancelled or cut off, and for an undo
 //! that was cut off. All are one thing: each path that still is as the apply left it becomes what it was.
 
+mod places;
 mod recover;
 
 use std::io;
-use std::path::{Path, PathBuf};
 
+pub(super) use self::places::{Undone, undo};
 pub(super) use self::recover::{Recovered, recover};
 use super::fail;
-use super::journal::{Access, Home, Journal, Op, Opened, Record};
+use super::journal::{Home, Journal, Op, Record};
 use super::sides::Trouble;
 use super::staging;
 use super::state::{State, look};
 use super::write::{copy, exchange, into_io, parent, slot};
-use crate::error::Error;
 use crate::git::Repo;
-use crate::id::{ApplyId, SnapshotId};
-use crate::progress::{Control, Phase};
-use crate::report::{Detail, FileReport, LooseReport, Note, Outcome, RepoReport, StagingReport};
+use crate::path::RelPath;
+use crate::report::{Detail, FileReport, Note, Outcome, StagingReport};
 use crate::rooted::{Dir, Refusal, Root};
 
 /// What putting back one apply came to.
@@ -30,13 +29,14 @@ pub(super) struct PutBack {
     pub incomplete: bool,
 }
 
-/// Puts back everything in `journal`. May be repeated after any interruption.
+/// Puts back everything in `journal`, telling `each` path that is done with. May be repeated after any interruption.
 pub(super) fn put_back(
     repo: Option<&Repo>,
     root: &Root,
     home: &Home,
     record: &Record,
     journal: &Journal,
+    each: &mut dyn FnMut(&RelPath),
 ) -> PutBack {
     let staging = repo.map(|repo| staging::put_back(repo, &journal.index, &home.claim())).unwrap_or_default();
     let mut out = PutBack { staging, ..PutBack::default() };
@@ -47,6 +47,7 @@ pub(super) fn put_back(
     // deleted can come back in their place.
     for (at, op) in journal.ops.iter().enumerate().rev().filter(|(_, op)| made(op)) {
         files.push((at, report(root, home, record, op)));
+        each(op.reported());
         fail::point("undo: removed");
     }
     let mut dirs = journal.dirs.clone();
@@ -57,6 +58,7 @@ pub(super) fn put_back(
     }
     for (at, op) in journal.ops.iter().enumerate().rev().filter(|(_, op)| !made(op)) {
         files.push((at, report(root, home, record, op)));
+        each(op.reported());
         fail::point("undo: put back");
     }
     files.sort_by_key(|(at, _)| *at);
@@ -81,15 +83,7 @@ fn report(root: &Root, home: &Home, record: &Record, op: &Op) -> FileReport {
         Ok(Back::Already) => {
             report.hash = op.pre.hash();
         }
-        Ok(Back::Done) => {
-            report.outcome = Outcome::Applied;
-            report.detail = Some(match (&op.pre, &op.post) {
-                (State::Absent | State::Dir, _) => Detail::Deleted,
-                (_, State::Absent | State::Dir) => Detail::Created,
-                _ => op.detail.clone(),
-            });
-            report.hash = op.pre.hash();
-        }
+        Ok(Back::Done) => confirm(root, op, &mut report),
         Ok(Back::Changed(here)) => {
             report.outcome = Outcome::Conflict;
             report.detail = Some(Detail::ModifiedHere);
@@ -98,14 +92,63 @@ fn report(root: &Root, home: &Home, record: &Record, op: &Op) -> FileReport {
                 report.incoming = Some(record.kept_path(op));
             }
         }
-        Err(why) => {
-            let trouble = Trouble::io(&why);
-            report.outcome = Outcome::Failed;
-            report.reason = Some(trouble.reason);
-            report.message = trouble.message;
-        }
+        Err(why) => unsure(&mut report, &why, is_back(root, op)),
     }
     report
+}
+
+/// Whether the path is as it was before the apply, as far as that can be told.
+fn is_back(root: &Root, op: &Op) -> bool {
+    parent(root, &op.path)
+        .map_err(into_io)
+        .and_then(|(dir, name)| look(&dir, name))
+        .is_ok_and(|now| now.as_ref() == Some(&op.pre))
+}
+
+/// Trouble with putting a path back, which may have come after the last step of it.
+fn unsure(report: &mut FileReport, why: &io::Error, back: bool) {
+    let trouble = Trouble::io(why);
+    report.outcome = Outcome::Failed;
+    report.detail = None;
+    report.hash = None;
+    report.reason = Some(trouble.reason);
+    report.message = if back {
+        Some(format!("it was put back, but could not be read again ({why}); the same undo looks again"))
+    } else {
+        trouble.message
+    };
+}
+
+/// Reads again what was put back: the copy that was kept may have been written to meanwhile, through a handle from
+/// before the apply.
+fn confirm(root: &Root, op: &Op, report: &mut FileReport) {
+    match parent(root, &op.path).map_err(into_io).and_then(|(dir, name)| look(&dir, name)) {
+        Ok(Some(here)) if here == op.pre => {
+            report.outcome = Outcome::Applied;
+            report.detail = Some(match (&op.pre, &op.post) {
+                (State::Absent | State::Dir, _) => Detail::Deleted,
+                (_, State::Absent | State::Dir) => Detail::Created,
+                _ => op.detail.clone(),
+            });
+            report.hash = here.hash();
+        }
+        // The directory that it was in went with it.
+        Err(why) if why.kind() == io::ErrorKind::NotFound && op.pre == State::Absent => {
+            report.outcome = Outcome::Applied;
+            report.detail = Some(Detail::Deleted);
+        }
+        Ok(here) => {
+            report.hash = here.as_ref().and_then(State::hash);
+            // The version from before, and what was written to it through a handle from before.
+            let whole = report.hash.is_some() && op.pre.hash().is_some();
+            report.outcome = if whole { Outcome::Applied } else { Outcome::Conflict };
+            report.detail = Some(if whole { op.detail.clone() } else { Detail::ConcurrentEdit });
+            report.notes.push(Note::ConcurrentEdit);
+            report.message =
+                Some("the version from before was written to meanwhile; it is here as it is now".into());
+        }
+        Err(why) => unsure(report, &why, true),
+    }
 }
 
 enum Back {
@@ -177,7 +220,7 @@ fn one(root: &Root, home: &Home, record: &Record, op: &Op, report: &mut FileRepo
     if exchange(&from, &slot, &dir, name)? {
         if look(&from, &slot)?.as_ref() == Some(&op.post) {
             if op.beside.is_some() {
-                from.remove_file(&slot)?;
+                let _ = from.remove_file(&slot);
             }
             return Ok(Back::Done);
         }
@@ -204,7 +247,8 @@ fn take_away(root: &Root, home: &Home, record: &Record, op: &Op, dir: &Dir, name
     };
     dir.rename_new(name, &to, &slot)?;
     if look(&to, &slot)?.as_ref() == Some(&op.post) {
-        to.remove_file(&slot)?;
+        // It is out of the tree; the record clears its slots away in the end.
+        let _ = to.remove_file(&slot);
         return Ok(true);
     }
     to.rename_new(&slot, dir, name)?;
@@ -225,113 +269,4 @@ fn bring(root: &Root, record: &Record, op: &Op, pre: &State) -> io::Result<(Dir,
     }
     copy(&record.old, &name, &dir, &temporary, pre)?;
     Ok((dir, temporary))
-}
-
-/// The undo of one apply in all repositories.
-pub(super) struct Undone {
-    pub repos: Vec<RepoReport>,
-    pub loose: Option<LooseReport>,
-    pub snapshot: Option<SnapshotId>,
-}
-
-/// Finds the records of `id` below `roots` and in the directory for loose files, and puts back what they say.
-pub(super) fn undo<'p>(
-    roots: impl Iterator<Item = &'p Path>,
-    loose: Option<&Path>,
-    id: &ApplyId,
-    control: &Control,
-) -> Result<Undone, Error> {
-    // As for an apply, all locks first.
-    let mut places = Vec::new();
-    for path in roots {
-        let repo = Repo::open_at(path)?;
-        let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
-        if let Some(home) = existing(Home::open(&repo, Access::Existing)?, path)? {
-            places.push(Place { at: path.to_owned(), repo: Some(repo), root, home });
-        }
-    }
-    if let Some(path) = loose
-        && let Some(home) = existing(Home::open_plain(path, Access::Existing)?, path)?
-    {
-        let root = Root::open(path, &[home.path().to_owned()])?;
-        places.push(Place { at: path.to_owned(), repo: None, root, home });
-    }
-    let mut out = Undone { repos: Vec::new(), loose: None, snapshot: None };
-    let mut meter = control.phase(Phase::Undo, places.len() as u64);
-    for place in &places {
-        let Place { at, repo, root, home } = place;
-        // An interrupted apply is rolled back here, which is all that undoing it could mean.
-        let mut recovered = recover(repo.as_ref(), at, root, home)?;
-        let this = recovered.iter().position(|found| found.id == *id).map(|at| recovered.swap_remove(at));
-        let findings = recovered.iter().map(super::session::recovered).collect();
-        let done = match this {
-            Some(found) => Some((found.journal, found.put_back)),
-            None => undo_one(place, id)?,
-        };
-        if let Some((journal, put_back)) = done
-            && let Some(header) = journal.header
-        {
-            out.snapshot = Some(header.snapshot);
-            match repo {
-                Some(repo) => out.repos.push(RepoReport {
-                    drift: repo.drift(&header.head)?,
-                    files: put_back.files,
-                    findings,
-                    name: header.repo,
-                    staging: put_back.staging,
-                    target: Some(at.clone()),
-                }),
-                None => {
-                    let files = put_back.files;
-                    out.loose = Some(LooseReport { files, findings, target: Some(at.clone()) });
-                }
-            }
-        }
-        // One repository is put back whole; a cancelled undo is carried on by the next call.
-        meter.step(1, 0, None).or_else(|why| if out.snapshot.is_none() { Err(why) } else { Ok(()) })?;
-    }
-    if out.snapshot.is_none() {
-        return Err(Error::UnknownApply { id: *id });
-    }
-    out.repos.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
-}
-
-/// Somewhere that may have a record: a work tree, or a directory for loose files.
-struct Place {
-    at: PathBuf,
-    repo: Option<Repo>,
-    root: Root,
-    home: Home,
-}
-
-fn existing(opened: Opened, at: &Path) -> Result<Option<Home>, Error> {
-    match opened {
-        Opened::Ready(home) => Ok(Some(home)),
-        Opened::Absent => Ok(None),
-        Opened::Unwritable(why) => Err(Error::io("locking", at, why)),
-    }
-}
-
-fn undo_one(place: &Place, id: &ApplyId) -> Result<Option<(Journal, PutBack)>, Error> {
-    let Place { at, repo, root, home } = place;
-    let failed = |why: io::Error| Error::io("undoing an apply in", at, why);
-    let Some(record) = home.record(id)? else { return Ok(None) };
-    let journal = record.read().map_err(failed)?;
-    if journal.damaged || journal.header.is_none() {
-        return Err(Error::Corrupt {
-            what: format!("the journal {}", record.path.join("journal").display()),
-        });
-    }
-    record.undoing(&journal).map_err(failed)?;
-    fail::point("undo: marked");
-    let put_back = put_back(repo.as_ref(), root, home, &record, &journal);
-    home.sync().map_err(failed)?;
-    fail::point("undo: synced");
-    if put_back.incomplete {
-        record.finish(&journal).map_err(failed)?;
-    } else {
-        record.remove().map_err(failed)?;
-    }
-    Ok(Some((journal, put_back)))
 }

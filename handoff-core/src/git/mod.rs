@@ -58,14 +58,15 @@ impl Repo {
         if let Err(why) = std::env::current_dir() {
             return Err(Error::io("finding (with no current directory; change to one first)", path, why));
         }
+        let kind = std::fs::metadata(path).map_err(|why| Error::io("opening", path, why))?;
         // A file stands for the directory it is in.
-        let path = if path.is_file() {
+        let from = if kind.is_file() {
             path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
         } else {
             path
         };
-        let (found, _) = gix::discover::upwards_opts(path, discover_options())
-            .map_err(|why| Self::not_found(path, why))?;
+        let (found, _) = gix::discover::upwards_opts(from, discover_options())
+            .map_err(|_| Error::NotARepository { path: path.to_owned() })?;
         let (git_dir, worktree) = found.into_repository_and_work_tree_directories();
         // A linked or separate git directory is opened through its work tree, so that gix pairs them as git does.
         let at = worktree.unwrap_or(git_dir);
@@ -111,14 +112,6 @@ impl Repo {
             has_symlinks,
             ignores_case,
         })
-    }
-
-    fn not_found(path: &Path, why: impl std::fmt::Display) -> Error {
-        if path.exists() {
-            Error::NotARepository { path: path.to_owned() }
-        } else {
-            Error::io("opening", path, std::io::Error::new(std::io::ErrorKind::NotFound, why.to_string()))
-        }
     }
 
     fn cannot_open(path: &Path, why: gix::Error) -> Error {

@@ -10,6 +10,10 @@ macro_rules! faults {
         pub(crate) enum PathFault { $($(#[$doc])* $name,)* }
 
         impl PathFault {
+            /// Every fault.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)*];
+
             /// The stable word of reports.
             pub(crate) const fn reason(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }

@@ -10,6 +10,7 @@ use super::{
     Action, ApplyReport, Detail, Drift, DriftKind, FileReport, LooseReport, Outcome, RepoReport,
     StagingReport,
 };
+use crate::error::remedy;
 use crate::path::RelPath;
 
 /// Most bytes of the text.
@@ -227,7 +228,7 @@ impl RepoReport {
                 }
                 [] => {}
             }
-            if let Some(advice) = advice(reason) {
+            if let Some(advice) = remedy(reason) {
                 let _ = write!(line, "; {advice}");
             }
             text.line(&line);
@@ -278,6 +279,9 @@ impl RepoReport {
             let _ = write!(line, ", {count} left ({}", escape(reason));
             if let Some((path, _)) = example {
                 let _ = write!(line, ", such as {path}");
+            }
+            if let Some(advice) = remedy(reason) {
+                let _ = write!(line, "; {advice}");
             }
             line.push(')');
         }
@@ -338,23 +342,6 @@ fn conflict(file: &FileReport, action: &Action) -> String {
         let _ = write!(out, " ({})", escape(message));
     }
     out
-}
-
-/// What to do about a reason, where something can be done.
-fn advice(reason: &str) -> Option<&'static str> {
-    Some(match reason {
-        "no_target" => "pass an explicit mapping, or a directory for files outside any repository",
-        "blob_missing" | "blob_mismatch" => "transfer the snapshot again",
-        "ENOSPC" | "EDQUOT" => "free some space and apply again",
-        "EACCES" | "EPERM" | "EROFS" => "make the place writable and apply again",
-        "too_large" | "over_budget" => "raise the limit at the source and capture again",
-        "secret_name" | "secret_content" => {
-            "make it anew here, or capture again with allow_secrets naming its path and rule"
-        }
-        "symlink_absolute" | "symlink_escapes" => "allow such links if you trust the source",
-        "path_collision" => "rename one of them at the source",
-        _ => return None,
-    })
 }
 
 /// A path of the operating system for people, with everything escaped that could forge a line.

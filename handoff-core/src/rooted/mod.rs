@@ -16,7 +16,6 @@
 
 mod cache;
 mod dir;
-mod errno;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod portable;
@@ -31,8 +30,8 @@ use rustix::fs::FileType;
 
 use crate::path::PathFault;
 
+pub(crate) use crate::error::errno_name;
 pub(crate) use dir::Dir;
-pub(crate) use errno::errno_name;
 pub(crate) use root::Root;
 
 /// What `lstat` says, as far as we care.

@@ -36,6 +36,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::SnapshotId;
 use crate::path::RelPath;
+use crate::progress::{Control, Phase};
 
 /// A captured workspace state: what changed, in which repository, with the contents.
 ///
@@ -101,7 +102,7 @@ impl Entry {
 impl Snapshot {
     /// Opens the bundle file at `path`, within the default [`Limits`].
     ///
-    /// Reads the manifest and the index and checks them whole; contents are read, and checked, when they are
+    /// Quick whatever the bundle's size: reads the manifest and the index and checks them whole; contents are read, and checked, when they are
     /// asked for, so one damaged content costs only that content. See [`verify`](Self::verify).
     ///
     /// # Errors
@@ -143,8 +144,21 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`read_from`](Self::read_from).
-    pub fn read_from_with(mut reader: impl Read, limits: &Limits) -> Result<Self, Error> {
-        bundle::read(&mut reader, limits).map(Self::from_inner)
+    pub fn read_from_with(reader: impl Read, limits: &Limits) -> Result<Self, Error> {
+        Self::read_from_watched(reader, limits, &Control::default())
+    }
+
+    /// As [`read_from_with`](Self::read_from_with), with progress ([`Phase::Bundle`](crate::Phase::Bundle), in bytes
+    /// of the stream) and cancellation after each block of 256 KiB.
+    ///
+    /// # Errors
+    /// As [`read_from`](Self::read_from), and [`Error::Cancelled`].
+    pub fn read_from_watched(
+        mut reader: impl Read,
+        limits: &Limits,
+        control: &Control,
+    ) -> Result<Self, Error> {
+        bundle::read(&mut reader, limits, control).map(Self::from_inner)
     }
 
     /// Writes the snapshot to `path` as one bundle file, by convention named `*.handoff`.
@@ -161,7 +175,31 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`], and nothing is left behind; [`Error::Corrupt`] when contents were damaged meanwhile.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        bundle::save(&self.0, path.as_ref())
+        self.save_watched(path, &Control::default())
+    }
+
+    /// As [`save`](Self::save), with progress ([`Phase::Bundle`](crate::Phase::Bundle), in blocks) and cancellation
+    /// after each block of 256 KiB.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and [`Error::Cancelled`]: then nothing is left behind, a bundle that was there is as
+    /// it was, and the snapshot can be saved again.
+    ///
+    /// ```
+    /// # use handoff_core::Snapshot;
+    /// use handoff_core::{Control, ErrorKind};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let snapshot = Snapshot::open("tests/golden/small.handoff")?;
+    /// let control = Control::default();
+    /// control.cancel.cancel();
+    /// let error = snapshot.save_watched(dir.path().join("work.handoff"), &control).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// # assert_eq!(std::fs::read_dir(dir.path())?.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn save_watched(&self, path: impl AsRef<Path>, control: &Control) -> Result<(), Error> {
+        bundle::save(&self.0, path.as_ref(), control)
     }
 
     /// Writes the snapshot as one bundle to `writer`, front to back. Does not flush. Frames that this
@@ -169,8 +207,16 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`save`](Self::save).
-    pub fn write_to(&self, mut writer: impl Write) -> Result<(), Error> {
-        bundle::write(&self.0, &mut writer, Path::new("the bundle"))
+    pub fn write_to(&self, writer: impl Write) -> Result<(), Error> {
+        self.write_to_watched(writer, &Control::default())
+    }
+
+    /// As [`write_to`](Self::write_to), with progress and cancellation as in [`save_watched`](Self::save_watched).
+    ///
+    /// # Errors
+    /// As [`save_watched`](Self::save_watched); what the writer has by then is no bundle.
+    pub fn write_to_watched(&self, mut writer: impl Write, control: &Control) -> Result<(), Error> {
+        bundle::write(&self.0, &mut writer, Path::new("the bundle"), control)
     }
 
     /// Reads every content and checks it; for a file, also the frames that mean nothing to this version.
@@ -179,12 +225,23 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::Truncated`] naming the first damaged part, or [`Error::Io`].
     pub fn verify(&self) -> Result<(), Error> {
+        self.verify_watched(&Control::default())
+    }
+
+    /// As [`verify`](Self::verify), with progress ([`Phase::Verify`](crate::Phase::Verify), in blocks) and
+    /// cancellation.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and [`Error::Cancelled`].
+    pub fn verify_watched(&self, control: &Control) -> Result<(), Error> {
+        let mut meter = control.phase(Phase::Verify, self.0.store.blocks().len() as u64);
+        control.check()?;
         for gap in &self.0.gaps {
             if let Some(file) = self.0.store.file() {
                 bundle::verify_optional(file, *gap, self.0.store.name())?;
             }
         }
-        self.0.store.verify()
+        self.0.store.verify(&mut |bytes| meter.step(1, bytes, None))
     }
 
     /// The id: SHA-256 of the canonical manifest, computed when the snapshot was captured or read.

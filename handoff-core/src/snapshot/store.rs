@@ -178,8 +178,8 @@ impl Store {
         if hasher.finish() == *digest { Ok(blob.len) } else { Err(self.corrupt_blob(digest)) }
     }
 
-    /// Reads every block once and checks every blob.
-    pub(super) fn verify(&self) -> Result<(), Error> {
+    /// Reads every block once and checks every blob; `each` is told the bytes of each block.
+    pub(super) fn verify(&self, each: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<(), Error> {
         let mut in_order: Vec<&Blob> = self.blobs.iter().collect();
         in_order.sort_unstable_by_key(|blob| (blob.start, blob.len));
         let mut in_order = in_order.into_iter();
@@ -192,6 +192,7 @@ impl Store {
                 if used == raw.len() {
                     let at = blocks.next().ok_or_else(|| self.corrupt_blob(&blob.digest))?;
                     self.read_block(at, &mut stored, &mut raw)?;
+                    each(raw.len() as u64)?;
                     used = 0;
                 }
                 let now = (raw.len() - used).min(usize::try_from(left).unwrap_or(usize::MAX));

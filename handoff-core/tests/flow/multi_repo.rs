@@ -298,3 +298,81 @@ fn shallow_and_sparse_checkouts_are_captured_as_they_are() {
     clone.git(&["sparse-checkout", "reapply", "--sparse-index"]);
     assert_eq!(pure_capture(&[&clone]).manifest().repos[0].entries, captured.entries);
 }
+
+/// A checkout with a repository inside, both changed by one apply.
+fn with_one_inside(scratch: &std::path::Path) -> (Repo, handoff_core::ApplyReport) {
+    let base = Repo::init(scratch.join("base/app"), Format::Sha1);
+    base.write("a.txt", "before\n").write("b.txt", "before\n").commit("base");
+    let inner = Repo::init(base.at("inner"), Format::Sha1);
+    inner.write("c.txt", "before\n").write("d.txt", "before\n").commit("inner");
+    let (source, target) = (scratch.join("source/app"), scratch.join("target/app"));
+    let [source, target] = [source, target].map(|root| base.copy_to(root));
+    for (path, content) in [("a.txt", "after\n"), ("b.txt", "after\n"), ("inner/c.txt", "after\n")] {
+        source.write(path, content);
+    }
+    source.write("inner/d.txt", "after\n");
+    let snapshot = capture(&source.workspace(), &CaptureOptions::default()).unwrap();
+    let report = apply(&snapshot, &target.workspace(), &ApplyOptions::default()).unwrap();
+    assert_eq!(report.count(&Outcome::Applied), 4, "{report}");
+    (target, report)
+}
+
+#[test]
+fn the_progress_of_an_undo_counts_files_not_repositories() {
+    let scratch = scratch();
+    let (target, report) = with_one_inside(scratch.path());
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&told);
+    let progress = move |progress: &handoff_core::Progress| {
+        if progress.phase == handoff_core::Phase::Undo {
+            seen.lock().unwrap().push((progress.done, progress.total));
+        }
+    };
+    let control = Control { progress: Some(std::sync::Arc::new(progress)), ..Control::default() };
+    undo(&target.workspace(), &report.apply_id.unwrap(), &control).unwrap();
+    let told = told.lock().unwrap();
+    assert_eq!((told.first(), told.last()), (Some(&(0, 4)), Some(&(4, 4))));
+}
+
+#[test]
+fn an_unwritable_repository_inside_keeps_no_undo_from_the_rest() {
+    use crate::support::driver::{Job, Operation};
+    use crate::support::rights::in_namespace;
+    let scratch = scratch();
+    let (target, report) = with_one_inside(scratch.path());
+    let id = report.apply_id.unwrap();
+    let inner = target.at("inner/.git");
+    let read_only = |root: &std::path::Path, id: &handoff_core::ApplyId| {
+        let mut job = Job::new(Operation::Undo, root, &scratch.path().join("answer"));
+        job.apply_id = Some(id.to_string());
+        let place = inner.display();
+        let setup = format!("mount --bind '{place}' '{place}'; mount -o remount,bind,ro '{place}'");
+        in_namespace(&job, &setup, "").unwrap()
+    };
+    // Its record is there and cannot be locked: what is outside is put back, and what is inside is told of.
+    fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
+    let answer = read_only(&target.root, &id);
+    let told = answer.report.unwrap_or_else(|| panic!("{:?}", answer.error));
+    assert_eq!(told.verdict, Verdict::Partial, "{told}");
+    assert_eq!(
+        (target.read("a.txt"), target.read("inner/c.txt")),
+        (b"before\n".to_vec(), b"after\n".to_vec())
+    );
+    let inside = told.repos.iter().find(|repo| repo.name == "inner").expect("what is inside is told of");
+    assert!(inside.findings[0].message.contains("inner"), "{:?}", inside.findings);
+    // With the right to write, the same undo does the rest.
+    let told = undo(&target.workspace(), &id, &Control::default()).unwrap();
+    assert_eq!(told.verdict, Verdict::Complete, "{told}");
+    assert_eq!(target.read("inner/c.txt"), b"before\n");
+
+    // Where it has no part in the apply, nobody asks it.
+    let source = target.copy_to(scratch.path().join("another/app"));
+    source.write("a.txt", "again\n");
+    let snapshot = capture(&source.workspace(), &CaptureOptions::default()).unwrap();
+    let report = apply(&snapshot, &target.workspace(), &ApplyOptions::default()).unwrap();
+    fs::remove_file(target.at("inner/.git/handoff/lock")).unwrap();
+    let answer = read_only(&target.root, &report.apply_id.unwrap());
+    let told = answer.report.unwrap_or_else(|| panic!("{:?}", answer.error));
+    assert_eq!(told.verdict, Verdict::Complete, "{told}");
+    assert_eq!(target.read("a.txt"), b"before\n");
+}

@@ -7,6 +7,7 @@ pub mod oracle;
 pub mod purity;
 pub mod repo;
 pub mod rights;
+pub mod scene;
 pub mod settings;
 pub mod snapshot;
 pub mod states;

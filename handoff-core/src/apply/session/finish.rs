@@ -92,7 +92,8 @@ impl Session<'_> {
         }
         let (Some(Ok(record)), Some(home)) = (self.record.take(), self.home()) else { return };
         let Ok(journal) = record.read() else { return };
-        let PutBack { incomplete, .. } = put_back(Some(&self.repo), &self.root, home, &record, &journal);
+        let PutBack { incomplete, .. } =
+            put_back(Some(&self.repo), &self.root, home, &record, &journal, &mut |_| ());
         if incomplete {
             let _ = record.finish(&journal);
         } else {

@@ -113,6 +113,22 @@ fn a_write_through_an_old_handle_is_kept_and_told_of() {
 }
 
 #[test]
+fn an_undo_tells_the_hash_of_what_it_put_back() {
+    let pair = pair();
+    let mut old = fs::OpenOptions::new().append(true).open(pair.target.0.join("mod.txt")).unwrap();
+    let report = pair.apply();
+    assert_eq!(report.verdict, Verdict::Complete, "{report}");
+    // The replaced file lives on in the record, and whoever has it open may still write to it.
+    std::io::Write::write_all(&mut old, b"late\n").unwrap();
+    let undone = pair.target.undo(&report);
+    let now = pair.target.read("mod.txt");
+    assert_eq!(now, "old\nlate\n");
+    let told = file(&undone, "mod.txt");
+    assert_eq!(told.hash, Some(crate::Digest::of(now.as_bytes())), "{told:?}");
+    assert!(told.notes.contains(&Note::ConcurrentEdit), "{told:?}");
+}
+
+#[test]
 fn without_an_exchange_it_works_and_says_that_it_is_weaker() {
     let pair = pair();
     let snapshot = pair.capture();

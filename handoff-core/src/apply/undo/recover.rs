@@ -55,7 +55,7 @@ pub(in crate::apply) fn recover(
             sweep(home, &id).map_err(failed)?;
             continue;
         }
-        let put_back = put_back(repo, root, home, &record, &journal);
+        let put_back = put_back(repo, root, home, &record, &journal, &mut |_| ());
         home.sync().map_err(failed)?;
         if put_back.incomplete {
             // What could not be put back stays where it is, named in the report. Marked as done, so that it is

@@ -49,6 +49,8 @@ pub(super) struct Worker<'a> {
     /// The directory at hand, or one above it, has a `.gitignore` that is not a file, which would be waited for
     /// forever: what is ignored is not known.
     pub(super) blind: bool,
+    /// The root itself could not be listed, so that nothing is known of what is not tracked.
+    failed: Option<Error>,
 }
 
 impl<'a> Worker<'a> {
@@ -62,6 +64,7 @@ impl<'a> Worker<'a> {
             buffer,
             listing: Listing::default(),
             blind: false,
+            failed: None,
         }
     }
 
@@ -71,6 +74,10 @@ impl<'a> Worker<'a> {
         while let Some(job) = self.shared.queue.next() {
             let names = self.directory(&job, &mut children);
             self.shared.queue.finished(&mut children);
+            if let Some(why) = self.failed.take() {
+                self.shared.queue.stop(false);
+                return Err(why);
+            }
             let step = {
                 let mut meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
                 meter.step(names, 0, Some(&job.prefix.as_bstr()))
@@ -119,6 +126,10 @@ impl<'a> Worker<'a> {
         let mut listing = std::mem::take(&mut self.listing);
         let dir = match opened.and_then(|dir| listing.read(&dir, &mut self.buffer).map(|()| dir)) {
             Ok(dir) => dir,
+            Err(why) if job.parent.is_none() => {
+                self.failed = Some(Error::io("listing", self.shared.repo.root(), why));
+                return 0;
+            }
             // It went away between being listed and being opened: so did all that is tracked in it.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
                 self.stir();
@@ -157,7 +168,7 @@ impl<'a> Worker<'a> {
             self.empty_directory(job);
         }
         self.blind = job.blind
-            || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).is_ok_and(is_special));
+            || listing.find(c".gitignore").is_some_and(|item| self.kind(dir, item).map_or(true, is_special));
         let index = self.shared.index;
         let mut tracked = index.children(job.range.clone(), job.prefix.len()).into_iter().peekable();
         for item in listing.iter() {
@@ -260,7 +271,11 @@ impl<'a> Worker<'a> {
                     self.new_file(job, dir, item, kind);
                 }
             }
-            Err(_) => self.all_absent(child.range.clone()),
+            Err(rustix::io::Errno::NOENT) => {
+                self.stir();
+                self.all_absent(child.range.clone());
+            }
+            Err(why) => self.all_unreadable(child.range.clone(), why.into()),
         }
     }
 

@@ -9,6 +9,7 @@ use super::index::{Index, Row};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::SnapshotId;
+use crate::progress::{Control, Meter, Phase};
 use crate::snapshot::blob::{MAX_BLOCK, Unpacker};
 use crate::snapshot::limits::{Limits, within};
 use crate::snapshot::store::{Block, Store};
@@ -19,8 +20,13 @@ use crate::snapshot::{Inner, Manifest};
 const MEMORY: u64 = 32 << 20;
 
 /// Reads one bundle and not a byte beyond it, then checks every blob.
-pub(in crate::snapshot) fn read(reader: &mut dyn Read, limits: &Limits) -> Result<Inner, Error> {
+pub(in crate::snapshot) fn read(
+    reader: &mut dyn Read,
+    limits: &Limits,
+    control: &Control,
+) -> Result<Inner, Error> {
     let limits = limits.clamped();
+    let mut meter = control.phase(Phase::Bundle, 0);
     let mut stream = Stream {
         reader: Counted { reader, at: 0 },
         vault: Vault::new(MEMORY, None),
@@ -29,12 +35,14 @@ pub(in crate::snapshot) fn read(reader: &mut dyn Read, limits: &Limits) -> Resul
         blocks: Vec::new(),
         total: 0,
         optional: (0, 0),
+        counted: 0,
     };
-    let (id, manifest, index) = stream.run()?;
+    let (id, manifest, index) = stream.run(&mut meter)?;
+    meter.step(0, stream.reader.at.saturating_sub(stream.counted), None)?;
     let Stream { vault, blocks, .. } = stream;
     let blocks = in_order(blocks, index.rows).ok_or_else(not_listed)?;
     let store = Store::of_vault(blocks, index.blobs, vault, WHAT, limits.blob_bytes);
-    store.verify()?;
+    store.verify(&mut |_| control.check())?;
     Ok(Inner { id, manifest, store, gaps: Vec::new() })
 }
 
@@ -71,15 +79,19 @@ struct Stream<'a> {
     total: u64,
     /// Number and bytes of optional frames.
     optional: (u64, u64),
+    /// Bytes that the meter knows of.
+    counted: u64,
 }
 
 impl Stream<'_> {
-    fn run(&mut self) -> Result<(SnapshotId, Manifest, Index), Error> {
+    fn run(&mut self, meter: &mut Meter<'_>) -> Result<(SnapshotId, Manifest, Index), Error> {
         let header: [u8; FILE_HEADER_LEN] = frame::read_array(&mut self.reader, WHAT)?;
         frame::check_file_header(&header, WHAT)?;
         let mut header = self.next_header()?;
         while header.1.kind == frame::BLOCK {
             self.block(header)?;
+            meter.step(1, self.reader.at.saturating_sub(self.counted), None)?;
+            self.counted = self.reader.at;
             header = self.next_header()?;
         }
         let manifest_at = header.0;

@@ -12,22 +12,29 @@ use super::frame::{self, End, Header};
 use super::index::{Index, Row};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::progress::{Control, Phase};
 use crate::snapshot::blob::Packer;
 use crate::snapshot::nameless::Nameless;
 use crate::snapshot::store::{Block, Draft, Place, Store};
 use crate::snapshot::{Inner, Manifest};
 
 /// Writes `snapshot` to `out`; `path` is for messages.
-pub(in crate::snapshot) fn write(snapshot: &Inner, out: &mut dyn Write, path: &Path) -> Result<(), Error> {
+pub(in crate::snapshot) fn write(
+    snapshot: &Inner,
+    out: &mut dyn Write,
+    path: &Path,
+    control: &Control,
+) -> Result<(), Error> {
     let mut out = Frames { out, at: 0, path };
     out.raw(&frame::file_header())?;
-    write_rest(&mut out, snapshot, |_| None)
+    write_rest(&mut out, snapshot, control, |_| None)
 }
 
 /// Writes what follows the file header and those blocks that are in place already: `placed` says where.
 fn write_rest(
     out: &mut Frames<'_>,
     snapshot: &Inner,
+    control: &Control,
     placed: impl Fn(&Block) -> Option<u64>,
 ) -> Result<(), Error> {
     std::thread::scope(|scope| {
@@ -35,7 +42,7 @@ fn write_rest(
         // Thousands of entries take as long to encode as their contents to write; a few are not worth a thread.
         let many = snapshot.manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200;
         let packing = many.then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
-        let rows = write_blocks(out, &snapshot.store, placed)?;
+        let rows = write_blocks(out, &snapshot.store, control, placed)?;
         let manifest = match packing {
             Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             None => pack_manifest(&snapshot.manifest, path),
@@ -48,8 +55,10 @@ fn write_rest(
 fn write_blocks(
     out: &mut Frames<'_>,
     store: &Store,
+    control: &Control,
     placed: impl Fn(&Block) -> Option<u64>,
 ) -> Result<Vec<Row>, Error> {
+    let mut meter = control.phase(Phase::Bundle, store.blocks().len() as u64);
     let mut buffer = Vec::new();
     let mut rows = Vec::with_capacity(store.blocks().len());
     for (at, block) in store.blocks().iter().enumerate() {
@@ -65,7 +74,10 @@ fn write_blocks(
             out.raw(&block.header().encode(block.crc))?;
             out.raw(payload)?;
         }
+        let bytes = if offset.is_none() { u64::from(block.stored) } else { 0 };
+        meter.step(1, bytes, None)?;
     }
+    control.check()?;
     Ok(rows)
 }
 
@@ -96,7 +108,7 @@ fn write_end(out: &mut Frames<'_>, snapshot: &Inner, packed: &Packed, rows: &[Ro
 }
 
 /// Writes to `path` so that it always holds either what it held before or the whole bundle.
-pub(in crate::snapshot) fn save(snapshot: &Inner, path: &Path) -> Result<(), Error> {
+pub(in crate::snapshot) fn save(snapshot: &Inner, path: &Path, control: &Control) -> Result<(), Error> {
     let failed = |why: io::Error| Error::io("writing", path, why);
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -108,7 +120,7 @@ pub(in crate::snapshot) fn save(snapshot: &Inner, path: &Path) -> Result<(), Err
     }
     let mut draft = snapshot.store.draft();
     let completed = match draft.as_ref() {
-        Some(whole) => complete(snapshot, whole, dir, path)?,
+        Some(whole) => complete(snapshot, whole, dir, path, control)?,
         None => None,
     };
     match completed {
@@ -123,7 +135,7 @@ pub(in crate::snapshot) fn save(snapshot: &Inner, path: &Path) -> Result<(), Err
             let mut file = beside().tempfile_in(dir).map_err(failed)?;
             // Blocks are large, so only headers gain from the buffer, and larger writes pass it by.
             let mut buffered = io::BufWriter::new(file.as_file_mut());
-            write(snapshot, &mut buffered, path)?;
+            write(snapshot, &mut buffered, path, control)?;
             buffered.flush().map_err(failed)?;
             drop(buffered);
             let (file, name) = file.into_parts();
@@ -156,6 +168,7 @@ fn complete(
     draft: &Draft,
     dir: &Path,
     path: &Path,
+    control: &Control,
 ) -> Result<Option<NamedTempFile<Arc<File>>>, Error> {
     let there = |meta: std::fs::Metadata| meta.dev();
     match (draft.file.file().metadata().map(there), std::fs::metadata(dir).map(there)) {
@@ -168,7 +181,7 @@ fn complete(
         Place::Frame(offset) => Some(offset),
         Place::Memory(_) => None,
     };
-    let written = write_rest(&mut out, snapshot, placed)
+    let written = write_rest(&mut out, snapshot, control, placed)
         .and_then(|()| tail.flush().map_err(|why| Error::io("writing", path, why)));
     // The buffer would write what it still has when it is dropped.
     let _ = tail.into_parts();

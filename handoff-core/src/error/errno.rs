@@ -1,4 +1,4 @@
-//! Names of the operating system's errors, for reports.
+//! Names of the operating system's errors, for reports and remedies.
 
 use std::io;
 
@@ -49,10 +49,29 @@ errnos! {
     DEADLK = "EDEADLK",
 }
 
+/// Every name.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(_, name)| *name)
+}
+
+/// What the operating system said, also where a library has wrapped it.
+pub(super) fn of_system(error: &io::Error) -> Option<&io::Error> {
+    let mut at: &(dyn std::error::Error + 'static) = error;
+    loop {
+        match at.downcast_ref::<io::Error>() {
+            Some(error) if error.raw_os_error().is_some() => return Some(error),
+            // The source of an error of one's own making skips what it was made of.
+            Some(error) => at = error.get_ref()?,
+            None => at = at.source()?,
+        }
+    }
+}
+
 /// The error's stable name, as in `EACCES`; `errno_<number>` for one without a name here, and the kind in snake
 /// case for an error that did not come from the operating system.
 pub(crate) fn errno_name(error: &io::Error) -> String {
-    match Errno::from_io_error(error) {
+    match of_system(error).and_then(Errno::from_io_error) {
         Some(errno) => NAMES
             .iter()
             .find(|(known, _)| *known == errno)
