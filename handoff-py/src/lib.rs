@@ -24,7 +24,19 @@ mod _native {
     #[pymodule_export]
     use super::operation::{Operation, start};
     #[pymodule_export]
-    use super::{shutdown, version};
+    use super::{error_kinds, operations, shutdown, version};
+}
+
+/// Every operation of the core's with the names of its arguments; those that may be left out end with `?`.
+#[pyfunction]
+fn operations() -> Vec<(&'static str, Vec<&'static str>)> {
+    handoff_bridge::operations().iter().map(|op| (op.name, op.args.to_vec())).collect()
+}
+
+/// The stable names of all kinds of errors.
+#[pyfunction]
+fn error_kinds() -> Vec<&'static str> {
+    handoff_bridge::error_kinds()
 }
 
 /// The version of this package.
@@ -40,6 +52,7 @@ fn shutdown(py: Python<'_>, seconds: f64) {
     // Interpreters up to 3.13 end a thread that wants the GIL while they finalize by unwinding it, through our frames.
     py.detach(|| {
         gate::close();
+        handoff_bridge::shutdown(limit);
         gate::drain(limit);
     });
 }

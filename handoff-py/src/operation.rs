@@ -134,7 +134,10 @@ impl Operation {
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let slice = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let Some(pass) = gate::enter() else {
-            return Err(failure::unavailable(py, "the interpreter is shutting down, so nothing can be waited for"));
+            return Err(failure::unavailable(
+                py,
+                "the interpreter is shutting down, so nothing can be waited for",
+            ));
         };
         let settled = py.detach(|| {
             let state = self.shared.lock();
@@ -152,7 +155,9 @@ impl Operation {
     fn take(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Option<Py<PyBytes>>)> {
         let outcome = self.shared.lock().outcome.take();
         let reply = match outcome {
-            None => return Err(failure::unavailable(py, "the outcome is not there yet, or was taken before")),
+            None => {
+                return Err(failure::unavailable(py, "the outcome is not there yet, or was taken before"));
+            }
             Some(Err(failed)) => return Err(failure::exception(py, &failed)?),
             Some(Ok(reply)) => reply,
         };

@@ -40,7 +40,11 @@ pub fn object(py: Python<'_>, value: &Value, handles: &[Py<Handle>]) -> PyResult
 }
 
 /// What an object with one member stands for, when its name is one of ours.
-fn special(py: Python<'_>, fields: &Map<String, Value>, handles: &[Py<Handle>]) -> PyResult<Option<Py<PyAny>>> {
+fn special(
+    py: Python<'_>,
+    fields: &Map<String, Value>,
+    handles: &[Py<Handle>],
+) -> PyResult<Option<Py<PyAny>>> {
     if fields.len() != 1 {
         return Ok(None);
     }
@@ -51,7 +55,7 @@ fn special(py: Python<'_>, fields: &Map<String, Value>, handles: &[Py<Handle>]) 
             at.and_then(|at| handles.get(at)).map(|handle| handle.clone_ref(py).into_any())
         }
         // Bytes in JSON are names of files, which Python writes as text with escapes.
-        Some((name, Value::String(text))) if name == "$bytes" || name == "base64" => match STANDARD.decode(text) {
+        Some((name, Value::String(text))) if name == "$bytes" => match STANDARD.decode(text) {
             Ok(bytes) => Some(file_name(py, &bytes)?),
             Err(_) => None,
         },

@@ -43,7 +43,10 @@ impl Luggage {
         } else if let Ok(bool) = object.cast::<PyBool>() {
             Ok(Value::Bool(bool.is_true()))
         } else if object.is_instance_of::<PyInt>() {
-            let number = object.extract::<u64>().map(Number::from).or_else(|_| object.extract::<i64>().map(Number::from));
+            let number = object
+                .extract::<u64>()
+                .map(Number::from)
+                .or_else(|_| object.extract::<i64>().map(Number::from));
             number.map(Value::Number).map_err(|_| wrong(object, place, "is too large"))
         } else if object.is_instance_of::<PyFloat>() {
             let number = Number::from_f64(object.extract()?);
@@ -78,7 +81,8 @@ impl Luggage {
         place: &str,
         depth: usize,
     ) -> PyResult<Value> {
-        let items = items.enumerate().map(|(at, item)| self.value(&item, &format!("{place}[{at}]"), depth + 1));
+        let items =
+            items.enumerate().map(|(at, item)| self.value(&item, &format!("{place}[{at}]"), depth + 1));
         Ok(Value::Array(items.collect::<PyResult<_>>()?))
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ._held import instance, text
+from ._held import instance, instance_named, text
 from ._held import start as _start
 from .operation import Operation, finish
 from .progress import CancelToken, ProgressFn
@@ -27,7 +27,6 @@ def apply(
     *,
     on_conflict: OnConflict | None = None,
     staging: Staging | None = None,
-    history: str | None = None,
     durability: Durability | None = None,
     symlinks: Symlinks | None = None,
     map: Mapping[str, str] | None = None,
@@ -42,7 +41,6 @@ def apply(
     :param on_conflict: leave the target and keep the incoming version beside it (``keep``, the default), write conflict
         markers (``markers``), or take the snapshot's version (``theirs``).
     :param staging: whether staged state is restored. Default ``restore``.
-    :param history: whether and how unpushed commits are brought in.
     :param durability: whether it survives a power cut (``full``, the default) or a crash of the process.
     :param symlinks: whether links may point out of the work tree. Default ``inside``.
     :param map: names of the snapshot's repositories → names of the workspace's; overrides matching by identity.
@@ -60,7 +58,6 @@ def preview(
     *,
     on_conflict: OnConflict | None = None,
     staging: Staging | None = None,
-    history: str | None = None,
     durability: Durability | None = None,
     symlinks: Symlinks | None = None,
     map: Mapping[str, str] | None = None,
@@ -98,7 +95,7 @@ def start(op: str, snapshot: object, workspace: object, options: Mapping[str, An
         **options,
     }
     if options.get("map") is not None:
-        arguments["map"] = dict(options["map"])
+        arguments["map"] = dict(instance_named(options["map"], Mapping, "map", "mapping"))
     return _start(op, arguments, ApplyReport._of)
 
 

@@ -13,7 +13,7 @@ from ._value import Value
 from .errors import InvalidArgumentError
 from .operation import Operation, finish
 from .progress import CancelToken, ProgressFn
-from .secrets import AllowSecret, SecretRules
+from .secrets import AllowSecret, SecretRules, rules_of
 from .snapshot import Omission, Snapshot
 from .workspace import StrPath, Workspace
 
@@ -82,7 +82,6 @@ def capture(
     list_ignored: bool | None = None,
     empty_dirs: bool | None = None,
     bases: Literal["always", "never"] | None = None,
-    history: str | None = None,
     deadline: float | None = None,
     on_cancel: Literal["fail", "partial"] | None = None,
     quiet: float | None = None,
@@ -110,7 +109,6 @@ def capture(
     :param list_ignored: whether ignored files that are not carried are listed. Default false.
     :param empty_dirs: whether empty directories travel. Default true.
     :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
-    :param history: whether and which unpushed commits travel.
     :param deadline: seconds after which the capture ends with what it has, marked partial.
     :param on_cancel: what cancelling leaves: nothing (``fail``), or what was read so far (``partial``).
     :param quiet: seconds that nobody may have written to a file for. Default 0.05.
@@ -166,14 +164,8 @@ def start(op: str, workspace: object, options: dict[str, Any], make: Any) -> Ope
             arguments[name] = milliseconds(arguments[name], name)
     rules = arguments.pop("secret_rules", None)
     if rules is not None:
-        arguments.update(rules_of(rules))
+        arguments["secret_rules"] = rules_of(rules)
     return _start(op, arguments, make)
-
-
-def rules_of(rules: object) -> dict[str, Any]:
-    """Rules for secrets as the core takes them."""
-    found = instance(rules, SecretRules, "secret_rules")
-    return {"secret_names": list(found.names), "disabled_rules": list(found.disabled)}
 
 
 def strings(value: object, argument: str) -> list[Any]:

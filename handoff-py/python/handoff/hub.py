@@ -326,7 +326,6 @@ class Handoff(Held):
         action: Literal["apply", "preview"] | None = None,
         on_conflict: OnConflict | None = None,
         staging: Staging | None = None,
-        history: str | None = None,
         durability: Durability | None = None,
         symlinks: Symlinks | None = None,
         map: Mapping[str, str] | None = None,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
+from . import _native
+from ._port import Answer, Port, describe, nonsense, require
 from ._value import Value
+from .errors import InvalidArgumentError
 
 __all__ = ["AllowSecret", "SecretFinding", "SecretRules", "SecretScanner"]
 
@@ -37,7 +41,10 @@ class SecretFinding(Value):
 
 @runtime_checkable
 class SecretScanner(Protocol):
-    """A search for secrets in contents, beside the built-in ones. Called on threads, many times at once."""
+    """A search for secrets in contents, beside the built-in ones. Called on threads, many times at once.
+
+    A scanner that fails finds a secret in everything that it was given: nothing travels unsearched.
+    """
 
     def scan(self, content: bytes) -> Sequence[SecretFinding]:
         """What is found in ``content``, a piece of a file."""
@@ -54,3 +61,32 @@ class SecretRules:
     """Further searches in contents."""
     disabled: Sequence[str] = ()
     """Ids of rules that are not to be applied."""
+
+
+def rules_of(rules: Any) -> dict[str, Any]:
+    """Rules for secrets as the core takes them."""
+    if not isinstance(rules, SecretRules):
+        raise InvalidArgumentError(f"secret_rules is {describe(rules)}; pass SecretRules", argument="secret_rules")
+    return {
+        "names": list(rules.names),
+        "disabled": list(rules.disabled),
+        "scanners": [_scanner(one, f"secret_rules.scanners[{at}]") for at, one in enumerate(rules.scanners)],
+    }
+
+
+def _scanner(scanner: Any, argument: str) -> _native.Port:
+    require(scanner, argument, "scanner", ("scan",))
+    return Port(scanner, "scanner", _METHODS).native
+
+
+def _found(found: Any) -> Answer:
+    if isinstance(found, (str, bytes)) or not isinstance(found, Iterable):
+        raise nonsense("scan", found, "a sequence of SecretFinding")
+    items = list(found)
+    for one in items:
+        if not isinstance(one, SecretFinding):
+            raise nonsense("scan", one, "a sequence of SecretFinding")
+    return [one.to_dict() for one in items], None
+
+
+_METHODS: dict[str, Any] = {"scan": lambda it, args, body: (partial(it.scan, body or b""), _found)}

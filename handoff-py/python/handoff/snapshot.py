@@ -105,9 +105,11 @@ class Change(Value):
     path: str
     """The path."""
     kind: str = ""
-    """What happened to it."""
-    from_path: str | None = None
-    """Where it was before, when it was renamed."""
+    """``created``, ``modified``, ``deleted`` or ``type_changed``."""
+    old: FileState | None = None
+    """The file before; absent when there was none."""
+    new: FileState | None = None
+    """The file after; absent when there is none."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +156,14 @@ class Snapshot(Held):
         made = cls.__new__(cls)
         made._handle = info["handle"]
         made._id = info["id"]
+        made._partial = info.get("partial")
         made._manifest = None
         made._entries = None
         made._omissions = None
         return made
 
     _id: str
+    _partial: str | None
     _manifest: dict[str, Any] | None
     _entries: tuple[Entry, ...] | None
     _omissions: tuple[Omission, ...] | None
@@ -189,8 +193,7 @@ class Snapshot(Held):
     @property
     def partial(self) -> str | None:
         """Why the capture ended early; ``None`` when it did not."""
-        partial: str | None = self.manifest.get("partial")
-        return partial
+        return self._partial
 
     @property
     def entries(self) -> tuple[Entry, ...]:

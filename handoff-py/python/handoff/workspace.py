@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._held import Held, call
+from ._held import Held, call, value_only
 from ._value import Value
 
 __all__ = ["LeftOut", "Workspace", "WorkspaceRepo"]
@@ -64,30 +64,43 @@ class Workspace(Held):
         self._take(
             "workspace.new",
             roots=_paths(roots, "roots"),
-            loose=None if loose is None else dict(loose),
+            loose=None if loose is None else [{"name": name, "path": path} for name, path in loose.items()],
             loose_root=loose_root,
             anywhere=True if anywhere else None,
         )
 
     @classmethod
-    def discover(cls, touched: Iterable[StrPath], *, loose_root: StrPath | None = None) -> Workspace:
+    def discover(
+        cls, written: Iterable[StrPath], *, read: Iterable[StrPath] = (), loose_root: StrPath | None = None
+    ) -> Workspace:
         """The workspace of the files that an agent wrote: their repositories, and those in none as loose files.
 
-        What cannot be taken in is in :attr:`left_out`, with the reason.
+        What cannot be taken in is in :attr:`left_out`, with the reason; so are files that were only ``read`` in
+        repositories that nothing was written to.
         """
         made = cls.__new__(cls)
-        made._take("workspace.discover", paths=_paths(touched, "touched"), loose_root=loose_root)
+        made._take(
+            "workspace.discover",
+            written=_paths(written, "written"),
+            read=_paths(read, "read"),
+            loose_root=loose_root,
+        )
         return made
 
     @classmethod
-    def from_declarations(cls, text: str, *, base: StrPath = ".", loose_root: StrPath | None = None) -> Workspace:
-        """The workspace that a declaration file names; see the guide for its form."""
+    def from_declarations(cls, path: StrPath, *, loose_root: StrPath | None = None) -> Workspace:
+        """The workspace that the declarations file at ``path`` names: one JSON object a line; see the core's guide."""
         made = cls.__new__(cls)
-        made._take("workspace.from_declarations", text=text, base=base, loose_root=loose_root)
+        made._take("workspace.from_declarations", path=path, loose_root=loose_root)
         return made
 
+    def to_declarations(self) -> str:
+        """The text of a declarations file that names this workspace."""
+        found: str = call("workspace.to_declarations", {"workspace": self}, value_only)
+        return found
+
     def _take(self, op: str, **arguments: Any) -> None:
-        info = call(op, arguments, lambda value, body: value)
+        info = call(op, arguments, value_only)
         self._handle = info["handle"]
         self._info = info
 
