@@ -7,5 +7,5 @@ bench: ; @cargo xtask bench
 fuzz: ; @cargo xtask fuzz
 lint: ; @cargo xtask lint
 torture: ; @cargo xtask torture
-replay: ; @REPO="$(REPO)" CRATES="$(CRATES)" COUNT="$(COUNT)" cargo xtask replay
+replay: ; @REPO="$(REPO)" CRATES="$(CRATES)" COUNT="$(COUNT)" TRIPLES="$(TRIPLES)" cargo xtask replay
 help: ; @cargo xtask help

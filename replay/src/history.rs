@@ -48,65 +48,101 @@ fn spread<T>(all: Vec<T>, count: usize) -> Vec<T> {
     all.into_iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, one)| one).collect()
 }
 
+fn case(kind: Kind, base: &str, ours: &str, theirs: &str) -> Case {
+    Case { kind, base: base.to_owned(), ours: ours.to_owned(), theirs: theirs.to_owned() }
+}
+
+/// Which commit is on which.
+struct Graph {
+    order: Vec<String>,
+    parents: HashMap<String, Vec<String>>,
+    /// By first parents.
+    children: HashMap<String, String>,
+}
+
+impl Graph {
+    fn of(git: &Git) -> Result<Self> {
+        let mut graph = Self { order: Vec::new(), parents: HashMap::new(), children: HashMap::new() };
+        for line in git.lines(&["rev-list", "--all", "--topo-order", "--parents"])? {
+            let mut words = line.split(' ').map(str::to_owned);
+            let Some(commit) = words.next() else { continue };
+            let parents: Vec<String> = words.collect();
+            if let Some(first) = parents.first() {
+                graph.children.insert(first.clone(), commit.clone());
+            }
+            graph.parents.insert(commit.clone(), parents);
+            graph.order.push(commit);
+        }
+        Ok(graph)
+    }
+
+    /// Every commit that is no merge, with its parent.
+    fn commits(&self) -> Vec<(&str, &str)> {
+        let parent = |commit: &String| match self.parents.get(commit).map(Vec::as_slice) {
+            Some([parent]) => Some(parent.as_str()),
+            _ => None,
+        };
+        self.order.iter().filter_map(|commit| Some((parent(commit)?, commit.as_str()))).collect()
+    }
+
+    /// `commit` brought to the commit `distance` before its parent, or after itself.
+    fn moved(&self, parent: &str, commit: &str, distance: usize, before: bool) -> Option<Case> {
+        let mut at = if before { parent } else { commit };
+        for _ in 0..distance {
+            let next =
+                if before { self.parents.get(at).and_then(|all| all.first()) } else { self.children.get(at) };
+            at = next.map_or(at, String::as_str);
+        }
+        (at != parent && at != commit).then(|| case(Kind::Moved, parent, at, commit))
+    }
+}
+
+/// Every commit onto others at every distance: more than are handed off, for the texts in them.
+pub fn distant(git: &Git) -> Result<Vec<Case>> {
+    let graph = Graph::of(git)?;
+    let mut out = Vec::new();
+    for distance in DISTANCES {
+        for (parent, commit) in graph.commits() {
+            out.extend(
+                [true, false].iter().filter_map(|before| graph.moved(parent, commit, distance, *before)),
+            );
+        }
+    }
+    Ok(out)
+}
+
 /// Up to `count` cases of each kind; every merge and commit of every branch where there are fewer.
 pub fn cases(git: &Git, count: usize) -> Result<Vec<Case>> {
-    let mut parents: HashMap<String, Vec<String>> = HashMap::new();
-    let mut order = Vec::new();
-    for line in git.lines(&["rev-list", "--all", "--topo-order", "--parents"])? {
-        let mut words = line.split(' ').map(str::to_owned);
-        let Some(commit) = words.next() else { continue };
-        parents.insert(commit.clone(), words.collect());
-        order.push(commit);
-    }
-    let mut children: HashMap<&str, &str> = HashMap::new();
-    for commit in &order {
-        if let Some(first) = parents.get(commit).and_then(|all| all.first()) {
-            children.insert(first, commit);
-        }
-    }
-    let first = |commit: &str| parents.get(commit).and_then(|all| all.first());
-    let mut merges = Vec::new();
-    let mut commits = Vec::new();
-    for commit in &order {
-        match parents.get(commit).map(Vec::as_slice) {
-            Some([one, two, ..]) => merges.push((one.clone(), two.clone())),
-            Some([parent]) => commits.push((parent.clone(), commit.clone())),
-            _ => {}
-        }
-    }
+    let graph = Graph::of(git)?;
+    let commits = graph.commits();
+    let merges: Vec<(&str, &str)> = graph
+        .order
+        .iter()
+        .filter_map(|commit| match graph.parents.get(commit).map(Vec::as_slice) {
+            Some([one, two, ..]) => Some((one.as_str(), two.as_str())),
+            _ => None,
+        })
+        .collect();
     let mut out = Vec::new();
-    let case = |kind, base: &str, ours: &str, theirs: &str| Case {
-        kind,
-        base: base.to_owned(),
-        ours: ours.to_owned(),
-        theirs: theirs.to_owned(),
-    };
     for (parent, commit) in spread(commits.clone(), count) {
-        out.push(case(Kind::Commit, &parent, &parent, &commit));
+        out.push(case(Kind::Commit, parent, parent, commit));
     }
     let mut moved = Vec::new();
     for (number, (parent, commit)) in commits.iter().enumerate() {
-        for turn in 0..2 {
+        for (turn, before) in [(0, true), (1, false)] {
             let distance = DISTANCES.get((number + turn) % DISTANCES.len()).copied().unwrap_or(1);
-            let mut at = if turn == 0 { parent.as_str() } else { commit.as_str() };
-            for _ in 0..distance {
-                let next = if turn == 0 { first(at).map(String::as_str) } else { children.get(at).copied() };
-                at = next.unwrap_or(at);
-            }
-            if at != parent && at != commit {
-                moved.push(case(Kind::Moved, parent, at, commit));
-            }
+            moved.extend(graph.moved(parent, commit, distance, before));
         }
     }
     out.extend(spread(moved, count));
     for (one, two) in spread(merges, count.div_ceil(2)) {
         // Unrelated histories have no base, and with several bases git merges those first.
-        let bases = git.output(&["merge-base", "--all", &one, &two])?.stdout;
+        let bases = git.output(&["merge-base", "--all", one, two])?.stdout;
         let bases = String::from_utf8_lossy(&bases).into_owned();
         let Some(base) = bases.lines().next() else { continue };
         if base != one && base != two {
-            out.push(case(Kind::Merge, base, &one, &two));
-            out.push(case(Kind::Merge, base, &two, &one));
+            out.push(case(Kind::Merge, base, one, two));
+            out.push(case(Kind::Merge, base, two, one));
         }
     }
     Ok(out)

@@ -2,8 +2,9 @@
 //! into a checkout of their base, captured, and applied to where the history has the other side; the outcome is
 //! compared with `git merge-tree`, path by path, and every file merged line by line with `git merge-file`.
 //!
-//! The repository is cloned first and only read. `COUNT` bounds the cases of each kind, `TRIPLES` the merged
-//! texts; with `VERBOSE` every difference is printed, not only those that are not on the list of
+//! The repository is cloned first and only read. `COUNT` bounds the cases of each kind. `TRIPLES` is how many texts are
+//! to be merged, 4,000 a repository at most without it: where the cases have fewer, further commits are looked through,
+//! and fewer in all repositories together are a failure. With `VERBOSE` every difference is printed, not only those that are not on the list of
 //! `handoff-core/docs/limits.md`.
 
 mod git;
@@ -65,9 +66,10 @@ fn spell(case: &Case) -> String {
     format!("base {} here {} incoming {}", short(&case.base), short(&case.ours), short(&case.theirs))
 }
 
-/// Replays one history; whether it met the bar.
-fn replay(repo: &Path) -> Result<bool> {
+/// Replays one history: whether it met the bar, and how many texts it merged.
+fn replay(repo: &Path) -> Result<(bool, usize)> {
     let (count, most) = (number("COUNT", 300)?, number("TRIPLES", 4000)?);
+    let asked = number("TRIPLES", 0)?;
     let verbose = std::env::var_os("VERBOSE").is_some_and(|value| !value.is_empty());
     let scratch = tempfile::tempdir().map_err(|why| format!("no scratch directory: {why}"))?;
     let stage = stage::Stage::new(repo, scratch.path())?;
@@ -108,9 +110,16 @@ fn replay(repo: &Path) -> Result<bool> {
             }
         }
     }
+    if texts.triples() < asked {
+        for case in history::distant(git)? {
+            let [base, ours, theirs] =
+                [trees.of(&case.base)?, trees.of(&case.ours)?, trees.of(&case.theirs)?];
+            texts.merge(git, &mut objects, [&base, &ours, &theirs], asked)?;
+        }
+    }
     print(&tallies, &differences, &texts);
     let wrong = differences.keys().any(|category| !category.is_allowed()) || !texts.wrong.is_empty();
-    Ok(!wrong)
+    Ok((!wrong, texts.triples()))
 }
 
 fn print(tallies: &BTreeMap<Kind, Tally>, differences: &BTreeMap<Category, (usize, usize)>, texts: &Texts) {
@@ -145,22 +154,33 @@ fn print(tallies: &BTreeMap<Kind, Tally>, differences: &BTreeMap<Category, (usiz
 
 fn run() -> Result<bool> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut good = true;
+    let (mut good, mut merged) = (true, 0);
+    let mut one = |repo: &Path| -> Result<()> {
+        let (met, texts) = replay(repo)?;
+        (good, merged) = (good && met, merged + texts);
+        Ok(())
+    };
     match args.split_first() {
         Some((first, rest)) if first == "--releases" => {
             let [to, names @ ..] = rest else {
                 return Err("--releases needs a directory and names of crates".into());
             };
             for repo in releases::make(Path::new(to), names)? {
-                good &= replay(&repo)?;
+                one(&repo)?;
             }
         }
         Some(_) => {
             for repo in args.iter().map(PathBuf::from) {
-                good &= replay(&repo)?;
+                one(&repo)?;
             }
         }
         None => return Err("name a repository, or --releases DIRECTORY CRATE...".into()),
+    }
+    let asked = number("TRIPLES", 0)?;
+    if merged < asked {
+        return Err(format!(
+            "{merged} texts were merged of the {asked} asked for; name more or longer histories"
+        ));
     }
     Ok(good)
 }

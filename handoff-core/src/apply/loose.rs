@@ -310,7 +310,10 @@ impl<'a> Loose<'a> {
         }
         let Ok(journal) = record.read() else { return };
         let PutBack { incomplete, .. } = put_back(None, &self.root, home, &record, &journal, &mut |_| ());
-        let _ = if incomplete { record.finish(&journal) } else { record.remove() };
+        // What could not be taken back now is taken back by the next apply or undo, which tells of it.
+        if !incomplete {
+            let _ = record.remove();
+        }
     }
 
     /// The report, with what the snapshot does not carry.

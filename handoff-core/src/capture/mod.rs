@@ -252,8 +252,8 @@ impl Run<'_> {
         let before = repo.moment()?;
         manifest.object_format = Some(repo.format());
         manifest.flags = repo.flags();
-        manifest.operation = repo.operation();
-        manifest.stashes = repo.stashes();
+        manifest.operation = repo.operation()?;
+        manifest.stashes = repo.stashes()?;
         let index = repo.index()?;
         let include = repo.include(&self.options.include_ignored, self.options.worktree_include);
         let scan = ScanOptions {

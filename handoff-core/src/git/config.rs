@@ -121,3 +121,32 @@ pub(super) fn without_worktree(repo: &gix::Repository, path: &Path) -> Error {
         ),
     }
 }
+
+/// Makes sure that the repository's own settings were read. A file that could not be read counts as empty for gix, and
+/// without its settings other files would be changed ones, and the repository another.
+pub(super) fn check_loaded(repo: &gix::Repository, git_dir: &Path, common_dir: &Path) -> Result<(), Error> {
+    use gix::config::Source;
+    let config = repo.config_snapshot();
+    let of_worktree = config.boolean("extensions.worktreeConfig") == Some(true);
+    let files =
+        [(Source::Local, common_dir.join("config")), (Source::Worktree, git_dir.join("config.worktree"))];
+    for (source, path) in files {
+        if source == Source::Worktree && !of_worktree {
+            continue;
+        }
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(why) => return Err(Error::io("reading", &path, why)),
+        };
+        let has_settings = text.split(|byte| *byte == b'\n').any(|line| line.trim_ascii().starts_with(b"["));
+        if has_settings && !config.plumbing().sections().any(|section| section.meta().source == source) {
+            return Err(Error::repository(
+                &path,
+                "reading the settings",
+                "the file could not be read a moment ago",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -63,9 +63,15 @@ impl Repo {
     }
 
     /// A merge, rebase or the like that is under way, with the commits it is about.
-    pub fn operation(&self) -> Option<Operation> {
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be told.
+    pub fn operation(&self) -> Result<Option<Operation>, Error> {
         use gix::state::InProgress;
-        let Some(state) = self.local().state() else { return self.sequence() };
+        let is_any = self.has_any(SIGNS)?;
+        // What gix cannot look at is not there for it; then it looks again.
+        let state = self.local().state().or_else(|| if is_any { self.local().state() } else { None });
+        let Some(state) = state else { return self.sequence() };
         let (kind, files): (_, &[&str]) = match state {
             InProgress::Merge => (OperationKind::Merge, &["MERGE_HEAD"]),
             InProgress::CherryPick | InProgress::CherryPickSequence => {
@@ -84,28 +90,44 @@ impl Repo {
             InProgress::ApplyMailbox => (OperationKind::Am, &[]),
             InProgress::Bisect => (OperationKind::Bisect, &[]),
         };
-        Some(Operation { heads: self.ids_in(files), kind, extra: Extra::default() })
+        Ok(Some(Operation { heads: self.ids_in(files)?, kind, extra: Extra::default() }))
+    }
+
+    /// Whether one of these is in the git directory.
+    fn has_any(&self, names: &[&str]) -> Result<bool, Error> {
+        let mut found = false;
+        for name in names {
+            let path = self.git_dir().join(name);
+            found |= there(fs::symlink_metadata(&path), &path)?.is_some();
+        }
+        Ok(found)
     }
 
     /// A cherry-pick or revert of several commits of which one was just committed by hand: only the list of the rest
     /// tells of it.
-    fn sequence(&self) -> Option<Operation> {
-        let todo = fs::read_to_string(self.git_dir().join("sequencer/todo")).ok()?;
-        let kind = match todo.split_whitespace().next()? {
-            "pick" | "p" => OperationKind::CherryPick,
-            "revert" => OperationKind::Revert,
-            _ => return None,
+    fn sequence(&self) -> Result<Option<Operation>, Error> {
+        let path = self.git_dir().join("sequencer/todo");
+        let todo = there(fs::read(&path), &path)?.unwrap_or_default();
+        let kind = match String::from_utf8_lossy(&todo).split_whitespace().next() {
+            Some("pick" | "p") => OperationKind::CherryPick,
+            Some("revert") => OperationKind::Revert,
+            _ => return Ok(None),
         };
-        Some(Operation { heads: self.ids_in(&["sequencer/head"]), kind, extra: Extra::default() })
+        let heads = self.ids_in(&["sequencer/head"])?;
+        Ok(Some(Operation { heads, kind, extra: Extra::default() }))
     }
 
     /// The ids that files of the git directory hold, one a line.
-    fn ids_in(&self, files: &[&str]) -> Vec<Oid> {
-        files
-            .iter()
-            .filter_map(|name| fs::read_to_string(self.git_dir().join(name)).ok())
-            .flat_map(|text| text.lines().filter_map(|line| line.trim().parse().ok()).collect::<Vec<Oid>>())
-            .collect()
+    fn ids_in(&self, files: &[&str]) -> Result<Vec<Oid>, Error> {
+        let mut ids = Vec::new();
+        for name in files {
+            let path = self.git_dir().join(name);
+            let text = there(fs::read(&path), &path)?.unwrap_or_default();
+            ids.extend(
+                String::from_utf8_lossy(&text).lines().filter_map(|line| line.trim().parse::<Oid>().ok()),
+            );
+        }
+        Ok(ids)
     }
 
     /// What kind of checkout this is.
@@ -124,14 +146,18 @@ impl Repo {
     }
 
     /// How many stashes there are: the lines of the stash's log.
-    pub fn stashes(&self) -> u64 {
-        fs::read(self.common_dir().join("logs/refs/stash")).map_or(0, |log| log.lines().count() as u64)
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be told.
+    pub fn stashes(&self) -> Result<u64, Error> {
+        let path = self.common_dir().join("logs/refs/stash");
+        Ok(there(fs::read(&path), &path)?.map_or(0, |log| log.lines().count() as u64))
     }
 
     /// Changes when HEAD, the branch it names, its upstream, the index, the stashes or the operation under way do.
     pub fn moment(&self) -> Result<Moment, Error> {
         let index = self.index_stamp();
-        let (operation, stashes) = (self.operation(), self.stashes());
+        let (operation, stashes) = (self.operation()?, self.stashes()?);
         Ok(Moment { tips: self.tips()?, index, operation, stashes })
     }
 
@@ -141,6 +167,27 @@ impl Repo {
         let Ok(meta) = fs::symlink_metadata(self.git_dir().join("index.lock")) else { return false };
         // A time to come is another machine's clock, so it counts as now.
         meta.modified().is_ok_and(|since| since.elapsed().map_or(true, |age| age < STALE))
+    }
+}
+
+/// What operations under way leave in the git directory.
+const SIGNS: &[&str] = &[
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "rebase-merge",
+    "rebase-apply",
+    "BISECT_LOG",
+    "sequencer/todo",
+];
+
+/// `None` for what is not there; anything else against it is an error, not an absence.
+fn there<T>(result: std::io::Result<T>, path: &std::path::Path) -> Result<Option<T>, Error> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(why) if matches!(why.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(why) => Err(Error::io("reading", path, why)),
     }
 }
 

@@ -85,6 +85,7 @@ impl Repo {
         let real = |dir: &Path| dir.canonicalize().map_err(|why| Error::io("resolving", dir, why));
         let git_dir = real(repo.git_dir())?;
         let common_dir = real(repo.common_dir())?;
+        config::check_loaded(&repo, &git_dir, &common_dir)?;
         config::check_worktree(&repo, &root, &git_dir)?;
         config::trust_pattern_files(&mut repo, &root)?;
         let config = repo.config_snapshot();

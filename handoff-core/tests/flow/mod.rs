@@ -2,6 +2,7 @@
 
 mod against_git;
 mod bad_input;
+mod claims;
 mod conflicts;
 mod diverged;
 mod drift;
@@ -15,6 +16,7 @@ mod life;
 mod moving;
 mod multi_repo;
 mod odd_configs;
+mod partial;
 mod programs;
 mod progress;
 mod purity;

@@ -99,7 +99,7 @@ impl Scene {
         base.write("modified.txt", "old content\n".repeat(50)).write("staged.txt", "old\n");
         base.write("deleted.txt", "to be deleted\n").write("sub/deleted-too.txt", "as well\n");
         base.write("tool.sh", "#!/bin/sh\n").write("becomes-link", "a file\n").link("link", "modified.txt");
-        base.write("untouched.txt", "nobody's business\n");
+        base.write("untouched.txt", "nobody's business\n").write("becomes-dir", "a file, too\n");
         base.commit("base");
         let source = base.copy_to(scratch.path().join("source/app"));
         source.write("modified.txt", "new content\n".repeat(70)).write("staged.txt", "new\n");
@@ -110,6 +110,8 @@ impl Scene {
         source.git(&["rm", "-q", "sub/deleted-too.txt"]);
         source.executable("tool.sh", true).remove("becomes-link").link("becomes-link", "tool.sh");
         source.remove("link").link("link", "staged.txt");
+        source.remove("becomes-dir");
+        fs::create_dir(source.at("becomes-dir")).unwrap();
         source.write("untracked.bin", vec![7; 100_000]).write("deep/er/untracked.txt", "deep\n");
 
         let workspace = source.workspace();

@@ -94,9 +94,8 @@ impl Session<'_> {
         let Ok(journal) = record.read() else { return };
         let PutBack { incomplete, .. } =
             put_back(Some(&self.repo), &self.root, home, &record, &journal, &mut |_| ());
-        if incomplete {
-            let _ = record.finish(&journal);
-        } else {
+        // What could not be taken back now is taken back by the next apply or undo, which tells of it.
+        if !incomplete {
             let _ = record.remove();
         }
     }

@@ -113,6 +113,26 @@ fn a_write_through_an_old_handle_is_kept_and_told_of() {
 }
 
 #[test]
+fn a_file_that_gives_way_to_a_directory_is_not_lost_to_a_rival() {
+    let pair = pair();
+    fs::remove_file(pair.source.0.join("mod.txt")).unwrap();
+    fs::create_dir(pair.source.0.join("mod.txt")).unwrap();
+    let snapshot = pair.capture();
+    let (place, mut once) = (pair.target.0.join("mod.txt"), Some(()));
+    let rival = move || {
+        if once.take().is_some() {
+            fs::write(&place, "theirs\n").unwrap();
+        }
+    };
+    let report =
+        at("delete: for a directory", rival, || pair.target.apply(&snapshot, &ApplyOptions::default()));
+    assert_eq!(outcome(&report, "mod.txt"), "conflict/concurrent_edit", "{report}");
+    assert_eq!(pair.target.read("mod.txt"), "theirs\n");
+    let kept = file(&report, "mod.txt").incoming.clone().expect("the version in between is kept");
+    assert_eq!(fs::read_to_string(kept).unwrap(), "old\n");
+}
+
+#[test]
 fn an_undo_tells_the_hash_of_what_it_put_back() {
     let pair = pair();
     let mut old = fs::OpenOptions::new().append(true).open(pair.target.0.join("mod.txt")).unwrap();

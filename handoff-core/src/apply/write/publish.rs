@@ -33,7 +33,7 @@ fn try_publish(root: &Root, record: &Record, staged: &Staged) -> Result<Publishe
     let moved = match (&op.pre, &op.post) {
         (State::Absent | State::Dir, State::Dir) => make_dir(&dir, name).map_err(Refusal::Io)?,
         (_, State::Dir) => match delete(root, record, staged, &dir, name)? {
-            None => make_dir(&dir, name).map_err(Refusal::Io)?,
+            None => dir_instead(record, staged, &dir, name)?,
             moved => moved,
         },
         (State::Absent | State::Dir, _) => {
@@ -48,7 +48,13 @@ fn try_publish(root: &Root, record: &Record, staged: &Staged) -> Result<Publishe
             match from.rename_new(&slot, &dir, name) {
                 Ok(()) => None,
                 Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Some(now_here(&dir, name)),
-                Err(why) => return Err(Refusal::Io(why)),
+                Err(why) => {
+                    if op.pre == State::Dir {
+                        // Failed means that everything is as it was.
+                        dir.mkdir(name).map_err(Refusal::Io)?;
+                    }
+                    return Err(Refusal::Io(why));
+                }
             }
         }
         (_, State::Absent) => delete(root, record, staged, &dir, name)?,
@@ -65,6 +71,31 @@ fn make_dir(dir: &Dir, name: &[u8]) -> io::Result<Option<Published>> {
     match dir.mkdir(name) {
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(Some(now_here(dir, name))),
         other => other.map(|()| None),
+    }
+}
+
+/// Makes a directory in the place of a file that is in the record by now, and puts the file back where that fails.
+fn dir_instead(
+    record: &Record,
+    staged: &Staged,
+    dir: &Dir,
+    name: &[u8],
+) -> Result<Option<Published>, Refusal> {
+    let op = &staged.op;
+    fail::point("delete: for a directory");
+    let Err(why) = dir.mkdir(name) else { return Ok(None) };
+    let back = match op.beside {
+        None => record.old.rename_new(&op.slot(), dir, name),
+        Some(_) => copy(&record.old, &op.slot(), dir, name, &op.pre),
+    };
+    match back {
+        Ok(()) => Err(Refusal::Io(why)),
+        // Somebody's newer file has taken the place; both stay.
+        Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && op.beside.is_none() => {
+            let here = look(dir, name).ok().flatten().and_then(|state| state.hash());
+            Ok(Some(Published::Moved { here, kept: Some(record.kept_path(op)) }))
+        }
+        Err(_) => Ok(Some(Published::Unsure(why))),
     }
 }
 
@@ -104,6 +135,16 @@ fn replace(
         .unwrap_or_else(|why| Some(Published::Unsure(why))))
 }
 
+/// Whether what came out of the tree is what was planned on. It then is of no more use beside its target: the copy in
+/// the record is what an undo goes by.
+fn is_planned(staged: &Staged, out: &Dir, slot: &[u8]) -> io::Result<bool> {
+    let planned = is_expected(out, slot, staged, true)?;
+    if planned && staged.op.beside.is_some() {
+        out.remove_file(slot)?;
+    }
+    Ok(planned)
+}
+
 /// Looks at what an exchange brought out, and puts it back where it is not what was to be replaced.
 fn swapped(
     record: &Record,
@@ -112,11 +153,7 @@ fn swapped(
     (dir, name): (&Dir, &[u8]),
 ) -> io::Result<Option<Published>> {
     let op = &staged.op;
-    if is_expected(from, slot, staged, true)? {
-        if op.beside.is_some() {
-            // The copy in the record is what an undo goes by.
-            from.remove_file(slot)?;
-        }
+    if is_planned(staged, from, slot)? {
         return Ok(None);
     }
     // Somebody wrote in between. Their version goes back, and what comes out then must be ours.
@@ -194,10 +231,7 @@ fn taken_out(
     (dir, name): (&Dir, &[u8]),
 ) -> io::Result<Option<Published>> {
     let op = &staged.op;
-    if is_expected(to, slot, staged, true)? {
-        if op.beside.is_some() {
-            to.remove_file(slot)?;
-        }
+    if is_planned(staged, to, slot)? {
         return Ok(None);
     }
     match to.rename_new(slot, dir, name) {
