@@ -267,16 +267,14 @@ impl Context {
     /// Progress goes out as events, cancelling comes in.
     pub(crate) fn control(&self) -> Control {
         let events = self.0.0.events.0.clone();
-        let mut control = Control::default();
-        control.progress = Some(Arc::new(move |progress: &Progress| {
+        let report = move |progress: &Progress| {
             // Closed when nobody is interested any more.
             let _ = events.force_send(json!({
                 "phase": progress.phase.as_str(), "done": progress.done, "total": progress.total,
                 "bytes": progress.bytes, "path": progress.path,
             }));
-        }));
-        control.cancel = self.cancel_token();
-        control
+        };
+        Control { progress: Some(Arc::new(report)), cancel: self.cancel_token() }
     }
 
     /// What the core looks at.
