@@ -123,3 +123,10 @@ def content(value: object, argument: str) -> bytes:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     raise InvalidArgumentError(f"{argument} is {describe(value)}; pass bytes", argument=argument)
+
+
+def mapping(value: object, argument: str) -> dict[Any, Any]:
+    """A mapping, as a dict."""
+    if not isinstance(value, Mapping):
+        raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a mapping", argument=argument)
+    return dict(value)

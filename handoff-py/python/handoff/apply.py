@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ._held import instance, instance_named, text
+from ._held import instance, mapping, text
 from ._held import start as _start
 from .operation import Operation, finish
 from .progress import CancelToken, ProgressFn
@@ -95,7 +95,7 @@ def start(op: str, snapshot: object, workspace: object, options: Mapping[str, An
         **options,
     }
     if options.get("map") is not None:
-        arguments["map"] = dict(instance_named(options["map"], Mapping, "map", "mapping"))
+        arguments["map"] = mapping(options["map"], "map")
     return _start(op, arguments, ApplyReport._of)
 
 
