@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::attachments;
 use crate::conversation::Message;
 use crate::error::Error;
 use crate::id::{ActorId, OpId, RunId, SessionId};
@@ -62,6 +63,9 @@ impl Inbox {
     pub(crate) async fn post(&self, run: &RunId, sent: &Sent, after: u64) -> Result<u64, Error> {
         let log = self.log(run)?;
         let body = record::encode(&format!("a message to run {run}"), sent)?;
+        if let What::FollowUp { message } | What::Answer { message } = &sent.what {
+            attachments::mark(&*self.storage, &format!("r/{run}"), std::slice::from_ref(message)).await?;
+        }
         let mut next = after;
         // Looking is cheaper than trying, and some looks go at once.
         loop {

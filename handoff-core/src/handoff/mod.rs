@@ -4,7 +4,9 @@
 
 mod affordance;
 mod attachments;
+mod bring;
 mod cancel;
+mod collect;
 mod conversations;
 mod inbox;
 mod list;
@@ -17,11 +19,14 @@ mod session;
 mod snapshots;
 mod start;
 mod watch;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use affordance::Affordance;
+pub use collect::{CollectAction, CollectOptions, Collected, Garbage, GarbageKind};
 pub use conversations::{AppendRequest, Conversations};
 pub use list::{ListRequest, RunPage};
 pub use pull::{PullAction, PullRequest, Pulled};
@@ -85,6 +90,12 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) terms: Terms,
+}
+
+impl Parts {
+    fn snapshots(&self) -> Snapshots {
+        Snapshots::with_clock(Arc::clone(&self.storage), Arc::clone(&self.clock))
+    }
 }
 
 /// The life of runs, over a storage and a runtime. Clones are the same hub; any number of hubs in any number of
@@ -187,6 +198,6 @@ impl Handoff {
 
     /// The stored workspace states.
     pub fn snapshots(&self) -> Snapshots {
-        Snapshots::new(Arc::clone(&self.parts.storage))
+        self.parts.snapshots()
     }
 }

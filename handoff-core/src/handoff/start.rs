@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::bring::Brought;
 use super::inbox::{Sent, What};
 use super::{Handoff, Worker};
 use crate::budget::{Budget, Usage};
@@ -11,7 +12,7 @@ use crate::conversation::{ForkPoint, Message};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::{ActorId, ConversationId, EnvironmentId, MessageId, OpId, RunId, SessionId, TeamId};
-use crate::run::{FreshStart, Origin, Run, RunState, Session, SessionState, SnapshotRef};
+use crate::run::{Origin, Run, RunState, Session, SessionState, SnapshotRef};
 use crate::runtime::{RunSession as _, SessionSpec};
 use crate::snapshot::{Extra, Snapshot};
 
@@ -130,11 +131,15 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for an empty prompt with nothing to go on with; [`Error::NotFound`] for the
-    /// environment or a conversation that is not the actor's; [`Error::Unsynced`]; [`Error::Model`];
+    /// environment, a stored workspace state, or a conversation that is not the actor's; [`Error::Unsynced`]; [`Error::Model`];
     /// [`Error::EnvironmentMismatch`]; [`Error::BudgetExhausted`]; [`Error::Policy`]; [`Error::Storage`]; and
     /// [`Error::Runtime`] when the session could not be launched: the run is then recorded as failed, and can be
     /// continued.
     pub async fn start(&self, request: StartRequest) -> Result<Started, Error> {
+        self.start_with(request, None).await
+    }
+
+    async fn start_with(&self, request: StartRequest, workspace: Option<&Brought>) -> Result<Started, Error> {
         let proposal =
             Ids { run: RunId::new(), session: SessionId::new(), conversation: ConversationId::new() };
         let ids = match &request.idempotency_key {
@@ -147,7 +152,10 @@ impl Handoff {
             return Ok(started);
         }
         let budget = self.check_start(&request).await?;
-        let snapshot = self.store_workspace(&request.workspace).await?;
+        let brought = match workspace {
+            Some(brought) => Some(brought.clone()),
+            None => self.bring_workspace(&request.workspace).await?,
+        };
         let (conversation, fresh) = self.bring_conversation(&request, ids.conversation).await?;
 
         let now = self.parts.clock.millis();
@@ -164,7 +172,7 @@ impl Handoff {
         )
         .await?;
         let mut session = Session::queued(ids.session, request.actor.clone(), prompt.clone(), now);
-        session.snapshot_in = snapshot;
+        session.snapshot_in = brought.as_ref().map(|brought| brought.reference.clone());
         let title =
             |text: &str| text.lines().next().unwrap_or_default().chars().take(120).collect::<String>();
         let run = Run {
@@ -187,6 +195,9 @@ impl Handoff {
             created: now,
             extra: Extra::new(),
         };
+        if let Some(brought) = &brought {
+            self.snapshots().in_time(brought.begun)?;
+        }
         let run = self.runs.create(run).await?;
         // A repeated call finds a run that may be further on; launching is idempotent, and ended sessions are over.
         if run.session().is_some_and(|session| session.state == SessionState::Queued) {
@@ -225,9 +236,7 @@ impl Handoff {
             return Err(Error::InvalidArgument { argument: "prompts", why });
         }
         self.check_start(&StartRequest { prompt: "x".to_owned(), ..request.clone() }).await?;
-        if let Some(stored) = self.store_workspace(&request.workspace).await? {
-            request.workspace = WorkspaceSource::Stored(stored);
-        }
+        let workspace = self.bring_workspace(&request.workspace).await?;
         if let ConversationSource::Stored { id, at, .. } = &mut request.conversation
             && *at == ForkPoint::Head
         {
@@ -237,7 +246,7 @@ impl Handoff {
         for (number, prompt) in prompts.into_iter().enumerate() {
             let key = request.idempotency_key.as_ref().map(|key| format!("{key} {number}"));
             let one = StartRequest { prompt, idempotency_key: key, task: String::new(), ..request.clone() };
-            started.push(self.start(one).await);
+            started.push(self.start_with(one, workspace.as_ref()).await);
         }
         Ok(started)
     }
@@ -318,44 +327,6 @@ impl Handoff {
             return Err(Error::EnvironmentMismatch { environment: id.clone(), why });
         }
         Ok(())
-    }
-
-    async fn store_workspace(&self, source: &WorkspaceSource) -> Result<Option<SnapshotRef>, Error> {
-        match source {
-            WorkspaceSource::None => Ok(None),
-            WorkspaceSource::Stored(reference) => Ok(Some(reference.clone())),
-            WorkspaceSource::Snapshot(snapshot) => {
-                Ok(Some(self.snapshots().save(snapshot, None).await?.reference))
-            }
-        }
-    }
-
-    /// The run's own conversation, and why the source did not come along.
-    async fn bring_conversation(
-        &self,
-        request: &StartRequest,
-        id: ConversationId,
-    ) -> Result<(Option<ConversationId>, Option<FreshStart>), Error> {
-        if !self.parts.policy.may_store_conversations(&request.actor).await? {
-            return Ok((None, Some(FreshStart::NoConsent)));
-        }
-        let fresh = match &request.conversation {
-            ConversationSource::None => {
-                self.conversations.create_as(id, &request.actor).await?;
-                Some(FreshStart::NoConversation)
-            }
-            ConversationSource::Stored { id: source, at, .. } => {
-                self.conversations.fork_as(id, source, at, &request.actor).await?;
-                None
-            }
-            ConversationSource::Messages(messages) => {
-                self.conversations.create_as(id, &request.actor).await?;
-                let forked = crate::conversation::fork(messages, &ForkPoint::Head)?;
-                self.conversations.import(&id, &forked).await?;
-                None
-            }
-        };
-        Ok((Some(id), fresh))
     }
 
     /// Puts what a person says into a run's inbox. Returns its number.

@@ -13,6 +13,7 @@ mod tip;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attachments;
 use crate::clock::Clock;
 use crate::conversation::{
     Attachment, ConversationHead, ForkPoint, Lineage, Message, OpenCall, close, open_calls,
@@ -216,12 +217,14 @@ impl Conversations {
         }
     }
 
-    /// Stores a content, to be named by a message appended later. The same content is stored once.
+    /// Stores a content, to be named by a message appended later: within 12 hours, or [`Handoff::collect`] may take it.
+    ///
+    /// [`Handoff::collect`]: crate::Handoff::collect
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn attach(&self, name: &str, media_type: &str, content: Vec<u8>) -> Result<Attachment, Error> {
-        super::attachments::put(&*self.storage, name, media_type, content).await
+        attachments::put(&*self.storage, name, media_type, content).await
     }
 
     /// The content of an attachment, checked against its hash.
@@ -229,7 +232,7 @@ impl Conversations {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Corrupt`], [`Error::Storage`].
     pub async fn read_attachment(&self, attachment: &Attachment) -> Result<Vec<u8>, Error> {
-        super::attachments::get(&*self.storage, attachment).await
+        attachments::get(&*self.storage, attachment).await
     }
 
     /// Writes number 0.
@@ -276,6 +279,7 @@ impl Conversations {
     async fn write(&self, id: &ConversationId, request: AppendRequest) -> Result<ConversationHead, Error> {
         let log = tip::log(&self.storage, id)?;
         let op = request.op.unwrap_or_else(OpId::new);
+        attachments::mark(&*self.storage, &format!("c/{id}"), &request.messages).await?;
         // A remembered tip may be old; then the number is taken, and the log is followed from there.
         let mut tip = match self.tips.get(id) {
             Some(tip) => tip,

@@ -1,16 +1,16 @@
 //! The last capture, and recording how a session ended.
 
 use super::Worker;
-use super::live::Core;
+use super::live::{Core, Saved};
 use super::watchdog::Watchdog;
 use crate::error::Error;
 use crate::handoff::inbox::{Sent, What};
 use crate::id::OpId;
 use crate::notify::Notice;
-use crate::run::{Run, RunState, SessionState, SnapshotRef};
+use crate::run::{Run, RunState, SessionState};
 
 /// The end state of a workspace, or why there is none.
-pub(super) type Captured = Result<SnapshotRef, String>;
+pub(super) type Captured = Result<Saved, String>;
 
 impl Core {
     /// Captures the end state, with heartbeats going on meanwhile.
@@ -57,6 +57,10 @@ impl Worker {
     ) -> Result<SessionState, Error> {
         let now = self.parts.clock.millis();
         let usage = core.state().usage.clone();
+        let captured = captured.and_then(|saved| {
+            let in_time = self.snapshots.in_time(saved.begun).map_err(|error| error.to_string());
+            in_time.map(|()| saved.reference)
+        });
         let run = core
             .update(|run, session| {
                 session.state = state.clone();

@@ -70,6 +70,13 @@ pub(super) struct State {
     pub(super) inbox_from: u64,
 }
 
+/// A stored state that no run names yet.
+pub(super) struct Saved {
+    pub(super) reference: SnapshotRef,
+    /// Since when, by the monotonic clock.
+    pub(super) begun: Duration,
+}
+
 impl Core {
     pub(super) fn new(
         worker: &Worker,
@@ -275,18 +282,20 @@ impl Core {
 
     /// Captures the workspace and stores what is new of it.
     pub(super) async fn checkpoint(&self) -> Result<SnapshotRef, Error> {
-        let stored = self.store_workspace().await?;
-        let reference = stored.clone();
+        let saved = self.store_workspace().await?;
+        let reference = saved.reference.clone();
+        self.worker.snapshots.in_time(saved.begun)?;
         let usage = self.state().usage.clone();
         self.record(move |session| {
             session.snapshot_out = Some(reference.clone());
             session.usage.merge(&usage);
         })
         .await?;
-        Ok(stored)
+        Ok(saved.reference)
     }
 
-    pub(super) async fn store_workspace(&self) -> Result<SnapshotRef, Error> {
+    pub(super) async fn store_workspace(&self) -> Result<Saved, Error> {
+        let begun = self.worker.snapshots.begin();
         let Some(workspace) = self.workspace.clone() else {
             let why = "is empty; this environment has no repository to capture".to_owned();
             return Err(Error::InvalidArgument { argument: "workspace", why });
@@ -295,7 +304,7 @@ impl Core {
         let parent = self.state().last_snapshot.clone();
         let stored = self.worker.snapshots.save(&snapshot, parent.as_ref()).await?;
         self.state().last_snapshot = Some(stored.reference.clone());
-        Ok(stored.reference)
+        Ok(Saved { reference: stored.reference, begun })
     }
 
     pub(super) fn remaining(&self) -> Budget {

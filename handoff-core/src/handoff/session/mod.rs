@@ -59,7 +59,7 @@ impl Worker {
         let storage = &parts.storage;
         Self {
             conversations: Conversations::new(Arc::clone(storage)),
-            snapshots: Snapshots::new(Arc::clone(storage)),
+            snapshots: parts.snapshots(),
             runs: Runs::new(Arc::clone(storage)),
             inbox: Inbox::new(Arc::clone(storage)),
             parts,

@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod world;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,13 +19,13 @@ use crate::budget::{Budget, Usage};
 use crate::clock::Clock;
 use crate::conversation::Message;
 use crate::error::{Error, ErrorKind};
+use crate::handoff::world::{HostClock, HostStorage, Trouble, World};
 use crate::handoff::{Conversations, HandoffBuilder, Terms};
 use crate::id::{ConversationId, EnvironmentId, RunId, SessionId};
 use crate::run::{Origin, Run, RunState, Session, SessionState};
 use crate::runtime::{Place, SessionSpec};
 use crate::snapshot::Extra;
 use crate::storage::{MemoryStorage, Storage};
-use world::{HostClock, HostStorage, Trouble, World};
 
 const TERM: Duration = Duration::from_secs(90);
 

@@ -8,9 +8,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::{Clock, SystemClock};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::id::{OpId, SnapshotId};
@@ -48,7 +50,12 @@ const MAX_RECORD: u64 = 64 << 20;
 #[derive(Clone)]
 pub struct Snapshots {
     storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
 }
+
+/// Storing a state and naming it in a run must not take longer: what is stored and not named is garbage to others, who
+/// wait twice as long before they take it. See `handoff/collect`.
+pub(in crate::handoff) const LONGEST_SAVE: Duration = Duration::from_secs(12 * 3600);
 
 /// What [`Snapshots::save`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +107,51 @@ pub(super) struct Located {
 impl Snapshots {
     /// The states in `storage`.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self::with_clock(storage, Arc::new(SystemClock))
+    }
+
+    pub(in crate::handoff) fn with_clock(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
+        Self { storage, clock }
+    }
+
+    /// The time to measure a save from.
+    pub(in crate::handoff) fn begin(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// Refuses to go on with what was begun too long ago, when others may take it for garbage.
+    pub(in crate::handoff) fn in_time(&self, begun: Duration) -> Result<(), Error> {
+        if self.clock.monotonic().saturating_sub(begun) < LONGEST_SAVE {
+            return Ok(());
+        }
+        Err(Error::TimedOut {
+            what: "storing a workspace state, which must be done within 12 hours".to_owned(),
+        })
+    }
+
+    /// The same state under a new record, so that no collection of garbage that has the old one in view takes it from
+    /// under a run that is about to name it. Two requests; contents stay where they are.
+    pub(in crate::handoff) async fn renew(&self, reference: &SnapshotRef) -> Result<SnapshotRef, Error> {
+        let begun = self.begin();
+        let record = self.record(reference).await?;
+        self.commit(record, begun).await
+    }
+
+    /// Writes a record whose contents are all stored.
+    async fn commit(&self, record: StoredRecord, begun: Duration) -> Result<SnapshotRef, Error> {
+        let what = format!("snapshot {}", record.id);
+        let reference = SnapshotRef { id: record.id, key: record_key(&record.id)? };
+        let body = record::encode_within(&what, &record, MAX_RECORD)?;
+        self.in_time(begun)?;
+        if !log::put_new(&*self.storage, &reference.key, body).await?.won() {
+            return Err(Error::Corrupt { what });
+        }
+        Ok(reference)
+    }
+
+    /// The packs that a stored record names.
+    pub(in crate::handoff) fn packs_in(key: &Key, body: &[u8]) -> Result<Vec<Key>, Error> {
+        Ok(record::decode_within::<StoredRecord>(&format!("the snapshot {key}"), body, MAX_RECORD)?.packs)
     }
 
     pub(super) async fn record(&self, reference: &SnapshotRef) -> Result<StoredRecord, Error> {

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::pack::{LARGE, Packs};
-use super::{Located, MAX_RECORD, Snapshots, Stored, StoredRecord, record_key};
+use super::{Located, Snapshots, Stored, StoredRecord};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::log;
-use crate::record;
 use crate::run::SnapshotRef;
 use crate::snapshot::{Extra, Snapshot};
 use crate::storage::Key;
@@ -39,9 +37,10 @@ impl Snapshots {
     /// A few requests for each 8 MiB of new contents; memory is bounded by that.
     ///
     /// # Errors
-    /// [`Error::Storage`]; [`Error::Corrupt`] when contents of `snapshot` were damaged meanwhile. A `parent` that
-    /// cannot be read is as none.
+    /// [`Error::Storage`]; [`Error::TimedOut`] when it took more than 12 hours; [`Error::Corrupt`] when contents of
+    /// `snapshot` were damaged meanwhile. A `parent` that cannot be read is as none.
     pub async fn save(&self, snapshot: &Snapshot, parent: Option<&SnapshotRef>) -> Result<Stored, Error> {
+        let begun = self.begin();
         let contents = snapshot.manifest().contents()?;
         let mut keys = Vec::new();
         let mut blobs = BTreeMap::new();
@@ -72,15 +71,9 @@ impl Snapshots {
         }
         let manifest = packs.add(&snapshot.manifest().to_canonical()?).await?;
         packs.send().await?;
-        let key = record_key(&snapshot.id())?;
         let record =
             StoredRecord { id: snapshot.id(), manifest, packs: packs.keys, blobs, extra: Extra::new() };
-        let what = format!("snapshot {}", snapshot.id());
-        let body = record::encode_within(&what, &record, MAX_RECORD)?;
-        if !log::put_new(&*self.storage, &key, body).await?.won() {
-            return Err(Error::Corrupt { what });
-        }
-        let reference = SnapshotRef { id: snapshot.id(), key };
+        let reference = self.commit(record, begun).await?;
         Ok(Stored { reference, new_blobs, new_bytes: packs.stored, shared_blobs })
     }
 }

@@ -1,4 +1,6 @@
-//! A world of events: time, chance, and storages that are far away.
+//! A world of events for tests: time, chance, and storages that are far away.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -97,7 +99,7 @@ impl World {
         }
     }
 
-    async fn pause(&self, micros: u64) {
+    pub(super) async fn pause(&self, micros: u64) {
         let until = self.inner.lock().unwrap().now + micros;
         let mut asked = false;
         std::future::poll_fn(move |_| {
@@ -154,6 +156,24 @@ impl Clock for HostClock {
 
     async fn sleep(&self, duration: Duration) {
         self.world.pause(duration.as_micros() as u64 + 1).await;
+    }
+}
+
+/// The clock of a storage, which is right.
+pub(super) struct TrueClock(pub(super) World);
+
+#[async_trait]
+impl Clock for TrueClock {
+    fn monotonic(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000) + self.0.now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.pause(duration.as_micros() as u64).await;
     }
 }
 
