@@ -1,301 +1,330 @@
-//! Named arguments: read by type, refused by name.
+//! Named arguments, checked one by one: whatever is wrong is said with the argument's name.
 
-use std::any::Any;
-use std::fmt::Display;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use handoff_core::RelPath;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
-use crate::foreign::{Foreign, Host};
-use crate::handle::Handle;
-use crate::operation::Request;
-use crate::ops::Op;
+use crate::{Failure, Foreign, Handle};
 
-/// The arguments of one request. `null` is the same as absent.
-pub(crate) struct Args {
-    fields: Map<String, Value>,
+type Found<T> = Result<T, Failure>;
+
+/// The arguments of one operation. Each is taken once; what is left at the end is unknown.
+pub struct Args {
+    left: Map<String, Value>,
+    asked: Vec<&'static str>,
     body: Option<Bytes>,
     handles: Vec<Handle>,
     foreign: Vec<Arc<dyn Foreign>>,
 }
 
 impl Args {
-    /// The arguments of `request`: none that `op` does not take, and each that it needs.
-    pub(crate) fn new(op: &Op, request: Request) -> Result<Self, Failure> {
-        let Value::Object(mut fields) = request.args else {
-            return Err(Failure::argument("args", "is not a JSON object; pass arguments by name"));
-        };
-        fields.retain(|_, value| !value.is_null());
-        if let Some(unknown) =
-            fields.keys().find(|name| op.info.args.iter().all(|known| plain(known) != **name))
-        {
-            let known: Vec<_> = op.info.args.iter().map(|name| plain(name)).collect();
-            let why = format!("is not an argument of {}; it takes {}", op.info.name, known.join(", "));
-            return Err(Failure::argument(unknown, why));
+    /// The arguments of a request.
+    pub fn new(
+        args: Value,
+        body: Option<Bytes>,
+        handles: Vec<Handle>,
+        foreign: Vec<Arc<dyn Foreign>>,
+    ) -> Found<Self> {
+        match args {
+            Value::Object(left) => Ok(Self { left, asked: Vec::new(), body, handles, foreign }),
+            _ => Err(Failure::argument("options", "is no object")),
         }
-        let needed = op.info.args.iter().filter(|name| !name.ends_with('?'));
-        if let Some(missing) = needed.into_iter().find(|name| !fields.contains_key(**name)) {
-            return Err(Failure::argument(missing, format!("is missing; {} needs it", op.info.name)));
+    }
+
+    /// Nothing more is taken: an argument that is left is refused.
+    pub fn finish(self) -> Found<()> {
+        match self.left.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Failure::argument(
+                name,
+                format_args!("is not known; known are: {}", self.asked.join(", ")),
+            )),
         }
-        Ok(Self { fields, body: request.body, handles: request.handles, foreign: request.foreign })
     }
 
-    /// The argument as it came.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.fields.remove(name)
+    /// The bytes that came beside the arguments.
+    pub fn body(&mut self) -> Bytes {
+        self.body.take().unwrap_or_default()
     }
 
-    fn need(&mut self, name: &str) -> Result<Value, Failure> {
-        self.take(name).ok_or_else(|| Failure::argument(name, "is missing"))
+    /// The argument, unless it is absent or null.
+    pub fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.asked.push(name);
+        self.left.remove(name).filter(|value| !value.is_null())
     }
 
-    /// Whether the argument is there.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.fields.contains_key(name)
+    fn need<T>(name: &str, found: Option<T>) -> Found<T> {
+        found.ok_or_else(|| Failure::argument(name, "is missing"))
+    }
+
+    fn wrong<T>(name: &str, value: &Value, wanted: &str) -> Found<T> {
+        Err(Failure::argument(name, format_args!("is {}; pass {wanted}", kind_of(value))))
+    }
+
+    /// Text, where it is given.
+    pub fn opt_text(&mut self, name: &'static str) -> Found<Option<String>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Self::wrong(name, &other, "a string"),
+        }
     }
 
     /// Text.
-    pub(crate) fn text(&mut self, name: &str) -> Result<String, Failure> {
-        self.need(name).and_then(|value| text(value, name))
+    pub fn text(&mut self, name: &'static str) -> Found<String> {
+        Self::need(name, self.opt_text(name)?)
     }
 
-    /// Text that may be absent.
-    pub(crate) fn opt_text(&mut self, name: &str) -> Result<Option<String>, Failure> {
-        self.take(name).map(|value| text(value, name)).transpose()
+    /// Text that has a form, such as an id.
+    pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, name: &'static str) -> Found<T> {
+        Self::need(name, self.opt_parsed(name)?)
     }
 
-    /// Text of a certain form, such as an id.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<T, Failure> {
-        let text = self.text(name)?;
-        text.parse().map_err(|why| Failure::argument(name, format!("cannot be read: {why}")))
+    /// The same, where it is given.
+    pub fn opt_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        name: &'static str,
+    ) -> Found<Option<T>> {
+        let Some(text) = self.opt_text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|why| Failure::argument(name, format_args!("cannot be used: {why}")))
     }
 
-    /// Text of a certain form that may be absent.
-    pub(crate) fn opt_parse<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Failure> {
-        if self.has(name) { self.parse(name).map(Some) } else { Ok(None) }
+    /// A whole number, where it is given.
+    pub fn number(&mut self, name: &'static str) -> Found<Option<u64>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(value) => match whole_number(&value) {
+                Some(number) => Ok(Some(number)),
+                None => Self::wrong(name, &value, "a whole number that is not negative"),
+            },
+        }
     }
 
-    /// A value in one of the core's own JSON forms.
-    pub(crate) fn json<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Failure> {
-        let value = self.need(name)?;
-        serde_json::from_value(value)
-            .map_err(|why| Failure::argument(name, format!("has not the form it must have: {why}")))
+    /// The same into a field.
+    pub fn number_into(&mut self, name: &'static str, field: &mut u64) -> Found<()> {
+        if let Some(number) = self.number(name)? {
+            *field = number;
+        }
+        Ok(())
     }
 
-    /// A value in one of the core's own JSON forms that may be absent.
-    pub(crate) fn opt_json<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Failure> {
-        if self.has(name) { self.json(name).map(Some) } else { Ok(None) }
+    /// Milliseconds, where they are given.
+    pub fn millis(&mut self, name: &'static str) -> Found<Option<Duration>> {
+        Ok(self.number(name)?.map(Duration::from_millis))
     }
 
-    /// A number of things.
-    pub(crate) fn opt_u64(&mut self, name: &str) -> Result<Option<u64>, Failure> {
-        let read = |value: Value| {
-            value.as_u64().ok_or_else(|| {
-                Failure::argument(name, format!("is {}; pass a whole number, 0 or more", noun(&value)))
-            })
+    /// The same into a field.
+    pub fn millis_into(&mut self, name: &'static str, field: &mut Duration) -> Found<()> {
+        if let Some(time) = self.millis(name)? {
+            *field = time;
+        }
+        Ok(())
+    }
+
+    /// True or false into a field.
+    pub fn flag_into(&mut self, name: &'static str, field: &mut bool) -> Found<()> {
+        match self.take(name) {
+            None => {}
+            Some(Value::Bool(flag)) => *field = flag,
+            Some(other) => return Self::wrong(name, &other, "true or false"),
+        }
+        Ok(())
+    }
+
+    /// A list of strings, where it is given.
+    pub fn texts(&mut self, name: &'static str) -> Found<Option<Vec<String>>> {
+        let Some(items) = self.list(name)? else { return Ok(None) };
+        let text = |(index, item)| match item {
+            Value::String(text) => Ok(text),
+            other => Self::wrong(&format!("{name}[{index}]"), &other, "a string"),
         };
-        self.take(name).map(read).transpose()
+        items.into_iter().enumerate().map(text).collect::<Found<_>>().map(Some)
     }
 
-    /// A time in milliseconds.
-    pub(crate) fn opt_millis(&mut self, name: &str) -> Result<Option<Duration>, Failure> {
-        Ok(self.opt_u64(name)?.map(Duration::from_millis))
+    /// A list, where it is given.
+    pub fn list(&mut self, name: &'static str) -> Found<Option<Vec<Value>>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(other) => Self::wrong(name, &other, "an array"),
+        }
     }
 
-    /// Yes or no.
-    pub(crate) fn opt_bool(&mut self, name: &str) -> Result<Option<bool>, Failure> {
-        let read = |value: Value| {
-            let why = || Failure::argument(name, format!("is {}; pass true or false", noun(&value)));
-            value.as_bool().ok_or_else(why)
-        };
-        self.take(name).map(read).transpose()
-    }
-
-    /// One of some words.
-    pub(crate) fn choice<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Failure> {
-        let Some(word) = self.opt_text(name)? else { return Ok(None) };
-        match words.iter().find(|(known, _)| *known == word) {
-            Some((_, meaning)) => Ok(Some(*meaning)),
+    /// One of a few words, where it is given.
+    pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Found<Option<T>> {
+        let Some(text) = self.opt_text(name)? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(Some(*value)),
             None => {
                 let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-                Err(Failure::argument(name, format!("is {word:?}; pass one of {}", known.join(", "))))
+                Err(Failure::argument(name, format_args!("is {text:?}; pass one of: {}", known.join(", "))))
             }
         }
     }
 
-    /// A list.
-    pub(crate) fn opt_list(&mut self, name: &str) -> Result<Option<Vec<Value>>, Failure> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Array(items)) => Ok(Some(items)),
-            Some(other) => Err(Failure::argument(name, format!("is {}; pass a list", noun(&other)))),
+    /// The same into a field.
+    pub fn word_into<T: Copy>(
+        &mut self,
+        name: &'static str,
+        words: &[(&str, T)],
+        field: &mut T,
+    ) -> Found<()> {
+        if let Some(value) = self.word(name, words)? {
+            *field = value;
         }
+        Ok(())
     }
 
-    /// A list of texts; absent is empty.
-    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, Failure> {
-        let items = self.opt_list(name)?.unwrap_or_default().into_iter().enumerate();
-        items.map(|(at, item)| text(item, &format!("{name}[{at}]"))).collect()
+    /// A path of this machine, where it is given: text or bytes.
+    pub fn opt_path(&mut self, name: &'static str) -> Found<Option<PathBuf>> {
+        self.take(name).map(|value| os_path(name, value)).transpose()
     }
 
     /// A path of this machine.
-    pub(crate) fn path(&mut self, name: &str) -> Result<PathBuf, Failure> {
-        self.need(name).and_then(|value| path(value, name))
+    pub fn path(&mut self, name: &'static str) -> Found<PathBuf> {
+        Self::need(name, self.opt_path(name)?)
     }
 
-    /// A path of this machine that may be absent.
-    pub(crate) fn opt_path(&mut self, name: &str) -> Result<Option<PathBuf>, Failure> {
-        self.take(name).map(|value| path(value, name)).transpose()
+    /// Paths of this machine, where they are given.
+    pub fn paths(&mut self, name: &'static str) -> Found<Vec<PathBuf>> {
+        let items = self.list(name)?.unwrap_or_default().into_iter().enumerate();
+        items.map(|(index, item)| os_path(&format!("{name}[{index}]"), item)).collect()
     }
 
-    /// Paths of this machine.
-    pub(crate) fn paths(&mut self, name: &str) -> Result<Vec<PathBuf>, Failure> {
-        let items = self.opt_list(name)?.unwrap_or_default().into_iter().enumerate();
-        items.map(|(at, item)| path(item, &format!("{name}[{at}]"))).collect()
+    /// A path inside a repository.
+    pub fn rel_path(&mut self, name: &'static str) -> Found<RelPath> {
+        let value = Self::need(name, self.take(name))?;
+        bytes_or_text(name, value).map(RelPath::new)
     }
 
-    /// A path inside of a snapshot.
-    pub(crate) fn rel_path(&mut self, name: &str) -> Result<RelPath, Failure> {
-        self.need(name).and_then(|value| rel_path(value, name))
+    /// Anything with a JSON form, where it is given.
+    pub fn json<T: DeserializeOwned>(&mut self, name: &'static str) -> Found<Option<T>> {
+        self.take(name).map(|value| from_json(name, value)).transpose()
     }
 
-    /// The bytes beside the JSON.
-    pub(crate) fn body(&mut self) -> Result<Bytes, Failure> {
-        self.body.take().ok_or_else(|| Failure::argument("body", "is missing; pass bytes"))
-    }
-
-    /// What a handle stands for.
-    pub(crate) fn handle<T: Any + Send + Sync>(&mut self, name: &str, kind: &str) -> Result<Arc<T>, Failure> {
-        let value = self.need(name)?;
-        self.handle_in(&value, name, kind)
-    }
-
-    /// What a handle inside of a value that was taken stands for.
-    pub(crate) fn handle_in<T: Any + Send + Sync>(
-        &self,
-        value: &Value,
-        name: &str,
-        kind: &str,
-    ) -> Result<Arc<T>, Failure> {
-        let Some(handle) = index(value, "$handle").and_then(|at| self.handles.get(at)) else {
-            return Err(Failure::argument(name, format!("is {}; pass a {kind}", noun(value))));
-        };
-        if let Some(thing) = handle.get() {
-            return Ok(thing);
+    /// Arguments inside an argument, where it is given. They share handles and implementers with these.
+    pub fn inner(&mut self, name: &'static str) -> Found<Option<Args>> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(left)) => Ok(Some(Self {
+                left,
+                asked: Vec::new(),
+                body: None,
+                handles: self.handles.clone(),
+                foreign: self.foreign.clone(),
+            })),
+            Some(other) => Self::wrong(name, &other, "an object"),
         }
-        if handle.is_closed() {
-            return Err(Failure::argument(
-                name,
-                format!("is a {} that was closed; make a new one", handle.kind()),
-            ));
+    }
+
+    /// An implementer, where one is given.
+    pub fn opt_foreign(&mut self, name: &'static str) -> Found<Option<Arc<dyn Foreign>>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let index =
+            value.get("$foreign").and_then(whole_number).and_then(|index| usize::try_from(index).ok());
+        match index.and_then(|index| self.foreign.get(index)) {
+            Some(foreign) => Ok(Some(Arc::clone(foreign))),
+            None => Self::wrong(name, &value, "an implementer"),
         }
-        Err(Failure::argument(name, format!("is a {}; pass a {kind}", handle.kind())))
     }
 
-    /// A foreign object.
-    pub(crate) fn foreign(&mut self, name: &str) -> Result<Host, Failure> {
-        let value = self.need(name)?;
-        self.foreign_in(&value, name)
+    /// An implementer inside of a value that was taken.
+    pub fn foreign_in(&self, name: &str, value: &Value) -> Found<Arc<dyn Foreign>> {
+        let index =
+            value.get("$foreign").and_then(whole_number).and_then(|index| usize::try_from(index).ok());
+        match index.and_then(|index| self.foreign.get(index)) {
+            Some(foreign) => Ok(Arc::clone(foreign)),
+            None => Self::wrong(name, value, "an implementer"),
+        }
     }
 
-    /// A foreign object that may be absent.
-    pub(crate) fn opt_foreign(&mut self, name: &str) -> Result<Option<Host>, Failure> {
-        if self.has(name) { self.foreign(name).map(Some) } else { Ok(None) }
+    /// An implementer.
+    pub fn foreign(&mut self, name: &'static str) -> Found<Arc<dyn Foreign>> {
+        Self::need(name, self.opt_foreign(name)?)
     }
 
-    /// A foreign object inside of a value that was taken.
-    pub(crate) fn foreign_in(&self, value: &Value, name: &str) -> Result<Host, Failure> {
-        let found = index(value, "$foreign").and_then(|at| self.foreign.get(at));
-        let why =
-            || Failure::argument(name, format!("is {}; pass an object that implements it", noun(value)));
-        found.map(|foreign| Host::new(Arc::clone(foreign))).ok_or_else(why)
+    /// A handle, where one is given.
+    pub fn opt_handle(&mut self, name: &'static str) -> Found<Option<Handle>> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let index = value.get("$handle").and_then(whole_number).and_then(|index| usize::try_from(index).ok());
+        match index.and_then(|index| self.handles.get(index)) {
+            Some(handle) => Ok(Some(handle.clone())),
+            None => Self::wrong(name, &value, "an object of this package"),
+        }
+    }
+
+    /// What a handle of one kind holds.
+    pub fn held<T>(&mut self, name: &'static str, of: fn(&Handle) -> Result<T, String>) -> Found<T> {
+        let handle = Self::need(name, self.opt_handle(name)?)?;
+        of(&handle).map_err(|why| Failure::argument(name, why))
     }
 }
 
-/// An argument's name without the mark that it may be left out.
-fn plain(name: &'static str) -> &'static str {
-    name.strip_suffix('?').unwrap_or(name)
+/// Parses JSON, naming the argument.
+pub fn from_json<T: DeserializeOwned>(name: &str, value: Value) -> Found<T> {
+    serde_json::from_value(value)
+        .map_err(|why| Failure::argument(name, format_args!("cannot be used: {why}")))
 }
 
-fn index(value: &Value, what: &str) -> Option<usize> {
-    usize::try_from(value.get(what)?.as_u64()?).ok()
+fn whole_number(value: &Value) -> Option<u64> {
+    // Numbers of hosts that know only floating point arrive as such.
+    let float = || value.as_f64().filter(|float| float.fract() == 0.0 && (0.0..9.1e15).contains(float));
+    value.as_u64().or_else(|| float().map(|float| float as u64))
 }
 
-/// Text.
-pub(crate) fn text(value: Value, name: &str) -> Result<String, Failure> {
-    match value {
-        Value::String(text) => Ok(text),
-        other if bytes_of(&other).is_some() => {
-            Err(Failure::argument(name, "is not valid UTF-8; only paths may be other bytes"))
+fn bytes_or_text(name: &str, value: Value) -> Found<Vec<u8>> {
+    match &value {
+        Value::String(text) => Ok(text.clone().into_bytes()),
+        Value::Object(object) => {
+            match object.get("$bytes").and_then(Value::as_str).map(|text| BASE64.decode(text)) {
+                Some(Ok(bytes)) => Ok(bytes),
+                _ => Args::wrong(name, &value, "a string or bytes"),
+            }
         }
-        other => Err(Failure::argument(name, format!("is {}; pass a string", noun(&other)))),
+        _ => Args::wrong(name, &value, "a string or bytes"),
     }
 }
 
 /// A path of this machine.
-pub(crate) fn path(value: Value, name: &str) -> Result<PathBuf, Failure> {
-    let bytes = raw(&value, name)?;
-    if bytes.is_empty() {
-        return Err(Failure::argument(name, "is an empty path; name a file or directory"));
-    }
-    if bytes.contains(&0) {
-        return Err(Failure::argument(name, "has a zero byte in it, which no path can have"));
-    }
-    os_path(bytes)
-        .ok_or_else(|| Failure::argument(name, "is not valid UTF-8, which paths on this system must be"))
-}
-
-#[cfg(unix)]
-fn os_path(bytes: Vec<u8>) -> Option<PathBuf> {
+pub fn os_path(name: &str, value: Value) -> Found<PathBuf> {
     use std::os::unix::ffi::OsStringExt as _;
-    Some(std::ffi::OsString::from_vec(bytes).into())
-}
-
-#[cfg(not(unix))]
-fn os_path(bytes: Vec<u8>) -> Option<PathBuf> {
-    String::from_utf8(bytes).ok().map(PathBuf::from)
-}
-
-/// A path inside of a snapshot.
-pub(crate) fn rel_path(value: Value, name: &str) -> Result<RelPath, Failure> {
-    raw(&value, name).map(RelPath::new)
-}
-
-fn raw(value: &Value, name: &str) -> Result<Vec<u8>, Failure> {
-    match value {
-        Value::String(text) => Ok(text.as_bytes().to_vec()),
-        other => {
-            bytes_of(other).ok_or_else(|| Failure::argument(name, format!("is {}; pass a path", noun(other))))
-        }
+    let bytes = bytes_or_text(name, value)?;
+    if bytes.contains(&0) {
+        return Err(Failure::argument(name, "holds a zero byte, which no path can"));
     }
+    Ok(std::ffi::OsString::from_vec(bytes).into())
 }
 
 /// Bytes in JSON.
-pub(crate) fn bytes_of(value: &Value) -> Option<Vec<u8>> {
-    let fields = value.as_object().filter(|fields| fields.len() == 1)?;
-    STANDARD.decode(fields.get("$bytes")?.as_str()?).ok()
+pub fn bytes_of(name: &str, value: Value) -> Found<Vec<u8>> {
+    bytes_or_text(name, value)
 }
 
-/// What a value is, for messages: never what is in it.
-pub(crate) fn noun(value: &Value) -> &'static str {
+/// The JSON of a path of this machine: text, or bytes where it is not UTF-8.
+pub fn path_json(path: &std::path::Path) -> Value {
+    use std::os::unix::ffi::OsStrExt as _;
+    match path.to_str() {
+        Some(text) => text.into(),
+        None => serde_json::json!({ "$bytes": BASE64.encode(path.as_os_str().as_bytes()) }),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.as_f64().is_some_and(|float| float < 0.0) => "a negative number",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
         Value::Number(_) => "a number",
         Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(fields) if fields.contains_key("$handle") => "another object of this SDK's",
-        Value::Object(fields) if fields.contains_key("$foreign") => "an object of the host's",
-        Value::Object(fields) if fields.contains_key("$bytes") => "bytes",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }

@@ -28,7 +28,6 @@
     clippy::result_large_err,
     reason = "failures are rare, and the languages take them apart field by field"
 )]
-#![allow(dead_code, reason = "ports and runs, which come next, use the rest of the machinery")]
 
 mod args;
 mod failure;
@@ -36,14 +35,14 @@ mod foreign;
 mod handle;
 mod operation;
 mod ops;
+mod port;
 mod threads;
-mod value;
 
 pub use failure::Failure;
 pub use foreign::{BoxFuture, Foreign, ForeignCall, ForeignError};
 pub use handle::Handle;
 pub use operation::{Operation, Reply, Request, shutdown, start};
-pub use ops::{OpInfo, operations};
+pub use ops::operations;
 
 /// The stable names of all kinds of errors, in the core's order.
 pub fn error_kinds() -> Vec<&'static str> {

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use bytes::Bytes;
-use futures_lite::future;
+use futures_lite::{FutureExt, future};
 use handoff_core::{CancelToken, Control, ErrorKind, Progress};
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,8 @@ use crate::args::Args;
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::handle::Handle;
-use crate::ops::{self, Work};
 use crate::threads::{self, NoThread};
+use crate::{BoxFuture, ops};
 
 /// Events that wait to be taken; when there are more, the oldest are forgotten.
 const EVENTS: usize = 64;
@@ -57,8 +58,13 @@ pub struct Reply {
 
 impl Reply {
     /// A reply that is a value.
-    pub fn of(value: Value) -> Self {
-        Self { value, ..Self::default() }
+    pub fn of(value: impl Into<Value>) -> Self {
+        Self { value: value.into(), ..Self::default() }
+    }
+
+    /// A reply that is a handle, as `{"handle": …}`.
+    pub(crate) fn handle(handle: Handle) -> Self {
+        Self { value: json!({ "handle": { "$handle": 0 } }), body: None, handles: vec![handle] }
     }
 }
 
@@ -91,55 +97,58 @@ struct State {
 static LIVE: Mutex<Option<(u32, HashMap<u64, Operation>)>> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// How an operation takes being cancelled, and where it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnCancel {
+    /// Its token is checked between steps; it ends by itself, and is waited for. On a thread of its own.
+    Heeds,
+    /// The same, for what waits for others besides.
+    HeedsLong,
+    /// It is dropped where it waits.
+    Dropped,
+    /// The token is heeded where the work is, but something else may be waited for; so it is dropped in the end.
+    HeedsFirst,
+}
+
+/// How long an operation whose cancelling is heeded between steps may take over it before it is left behind.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Starts what `request` asks for. Never blocks; whatever is wrong is the operation's outcome.
 pub fn start(request: Request) -> Operation {
     let operation = Operation::new();
     operation.enlist();
-    match prepare(request, &operation) {
-        Ok(Work::Block(work)) => {
-            let (mine, context) = (operation.clone(), operation.context());
-            let begun = threads::block(move || {
-                // A panic would be ours; it must not leave somebody waiting.
-                let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
-                mine.settle(done.unwrap_or_else(|_| Err(broken())));
-            });
-            operation.settle_unless(begun);
+    let (on_cancel, work) = match prepare(request, &operation) {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            operation.settle(Err(failure));
+            return operation;
         }
-        Ok(Work::Poll(work)) => {
-            let (mine, context) = (operation.clone(), operation.context());
-            let begun = threads::poll(async move {
-                let done = context.unless_cancelled(work(context.clone())).await;
-                mine.settle(done.unwrap_or_else(Err));
-            });
-            operation.settle_unless(begun);
-        }
-        Ok(Work::PollToEnd(work)) => {
-            let (mine, context) = (operation.clone(), operation.context());
-            let begun = threads::poll(async move { mine.settle(work(context).await) });
-            operation.settle_unless(begun);
-        }
-        Err(failure) => operation.settle(Err(failure)),
-    }
+    };
+    let (mine, stopped) = (operation.clone(), operation.clone());
+    let work = async move {
+        let work = FutureExt::catch_unwind(AssertUnwindSafe(work));
+        let done = future::or(async { work.await.unwrap_or_else(|_| Err(threads::broken())) }, async move {
+            stopped.stopped(on_cancel).await;
+            Err(Failure::from(handoff_core::Error::Cancelled))
+        });
+        mine.settle(done.await);
+    };
+    operation.settle_unless(match on_cancel {
+        OnCancel::Heeds => threads::block(move || future::block_on(work)),
+        _ => threads::poll(work),
+    });
     operation
 }
 
-fn prepare(request: Request, operation: &Operation) -> Result<Work, Failure> {
-    if threads::is_shut() {
-        operation.cancel();
-        return Err(Failure::new(
-            ErrorKind::Cancelled,
-            "the process is shutting down, so nothing is started",
-        ));
-    }
-    let op = ops::find(&request.op)?;
-    (op.begin)(Args::new(op, request)?)
-}
+type Prepared = (OnCancel, BoxFuture<'static, Outcome>);
 
-fn broken() -> Failure {
-    Failure::new(
-        ErrorKind::Unsupported,
-        "this operation met a defect of handoff's; please report what led to it",
-    )
+fn prepare(request: Request, operation: &Operation) -> Result<Prepared, Failure> {
+    if threads::is_shut() {
+        let message = "the process is shutting down, so nothing is started";
+        return Err(Failure::of(ErrorKind::Cancelled, message.to_owned()));
+    }
+    let args = Args::new(request.args, request.body, request.handles, request.foreign)?;
+    ops::begin(&request.op, args, operation.context())
 }
 
 /// No thread of ours calls out any more when this returns, or `limit` has passed: everything under way is cancelled
@@ -187,7 +196,7 @@ impl Operation {
     }
 
     fn context(&self) -> Context {
-        Context(self.clone())
+        Context { cancel: self.0.token.clone(), events: self.0.events.0.clone() }
     }
 
     fn settle(&self, outcome: Outcome) {
@@ -205,16 +214,22 @@ impl Operation {
     }
 
     fn settle_unless(&self, begun: Result<(), NoThread>) {
-        let message = match begun {
-            Ok(()) => return,
-            Err(NoThread::Refused) => "the system gives no more threads; end some and try again",
-            Err(NoThread::Forked) => {
-                "this process was forked from one that had already used handoff, and runs, storages and conversations \
-                 cannot be used in both; start the process afresh instead of forking it (spawn or forkserver), or fork \
-                 before the first use"
-            }
-        };
-        self.settle(Err(Failure::new(ErrorKind::Unsupported, message)));
+        match begun {
+            Ok(()) => {}
+            Err(NoThread::Refused) => self.settle(Err(threads::none_left())),
+            Err(NoThread::Forked) => self.settle(Err(threads::forked())),
+        }
+    }
+
+    /// Returns when it is time to drop the work; never, where the work ends by itself.
+    async fn stopped(&self, on_cancel: OnCancel) {
+        // Fails when closed, which is what is waited for.
+        let _ = self.0.cancelled.1.recv().await;
+        match on_cancel {
+            OnCancel::Dropped => {}
+            OnCancel::HeedsFirst => _ = async_io::Timer::after(PATIENCE).await,
+            OnCancel::Heeds | OnCancel::HeedsLong => future::pending::<()>().await,
+        }
     }
 
     /// Waits at most `slice`; the outcome once it has settled. Whoever gets the outcome has it.
@@ -250,7 +265,8 @@ impl Operation {
 }
 
 fn taken() -> Failure {
-    Failure::new(ErrorKind::Unsupported, "the outcome of this operation was taken before")
+    let message = "the outcome of this operation was taken before";
+    Failure::of(ErrorKind::Unsupported, message.to_owned())
 }
 
 impl Inner {
@@ -259,36 +275,25 @@ impl Inner {
     }
 }
 
-/// What an operation's work may know of the operation.
+/// What an operation's work is given besides its arguments.
 #[derive(Clone)]
-pub(crate) struct Context(Operation);
+pub(crate) struct Context {
+    /// Cancelled when the caller cancels.
+    pub(crate) cancel: CancelToken,
+    events: Sender<Value>,
+}
 
 impl Context {
-    /// Progress goes out as events, cancelling comes in.
+    /// For calls of the core that report progress.
     pub(crate) fn control(&self) -> Control {
-        let events = self.0.0.events.0.clone();
+        let events = self.events.clone();
         let report = move |progress: &Progress| {
-            // Closed when nobody is interested any more.
+            // A full channel loses its oldest event, never the core's time.
             let _ = events.force_send(json!({
                 "phase": progress.phase.as_str(), "done": progress.done, "total": progress.total,
                 "bytes": progress.bytes, "path": progress.path,
             }));
         };
-        Control { progress: Some(Arc::new(report)), cancel: self.cancel_token() }
-    }
-
-    /// What the core looks at.
-    pub(crate) fn cancel_token(&self) -> CancelToken {
-        self.0.0.token.clone()
-    }
-
-    /// What `work` makes; dropped, which cancels it, when the operation is cancelled before.
-    pub(crate) async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        let cancelled = self.0.0.cancelled.1.clone();
-        let stop = async move {
-            let _ = cancelled.recv().await;
-            Err(Failure::new(ErrorKind::Cancelled, "cancelled by the caller"))
-        };
-        future::or(async { Ok(work.await) }, stop).await
+        Control { progress: Some(Arc::new(report)), cancel: self.cancel.clone() }
     }
 }

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_executor::Executor;
 use futures_lite::future;
+use handoff_core::ErrorKind;
+
+use crate::Failure;
 
 /// Threads that poll the core's futures. One may be held up by a host that is busy.
 const POLLING: usize = 4;
@@ -63,4 +66,24 @@ fn executor() -> Result<Arc<Executor<'static>>, NoThread> {
     }
     *slot = Some((here, Arc::clone(&executor)));
     Ok(executor)
+}
+
+/// A failure for when the system gives no thread.
+pub(crate) fn none_left() -> Failure {
+    let message = "the system gives no more threads; end some and try again";
+    Failure::of(ErrorKind::Unsupported, message.to_owned())
+}
+
+/// A failure for a child of a process that has used the asynchronous half.
+pub(crate) fn forked() -> Failure {
+    let message = "this process was forked from one that had already used handoff, and runs, storages and conversations \
+                   cannot be used in both; start the process afresh instead of forking it (spawn or forkserver), or \
+                   fork before the first use";
+    Failure::of(ErrorKind::Unsupported, message.to_owned())
+}
+
+/// A failure for a panic.
+pub(crate) fn broken() -> Failure {
+    let message = "this operation met a defect of handoff's; please report what led to it";
+    Failure::of(ErrorKind::Unsupported, message.to_owned())
 }

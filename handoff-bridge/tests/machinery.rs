@@ -38,14 +38,14 @@ fn what_is_wrong_is_refused_by_name() -> Result<(), Box<dyn std::error::Error>> 
     let wrong = [
         ("capture", json!({}), "workspace", "missing"),
         ("capture", json!({ "workspace": 5 }), "workspace", "a number"),
-        ("capture", json!({ "workspace": { "$handle": 9 } }), "workspace", "pass a workspace"),
-        ("capture", json!({ "workspace": { "$handle": 0 }, "colour": 1 }), "colour", "not an argument"),
+        ("capture", json!({ "workspace": { "$handle": 9 } }), "workspace", "pass an object"),
+        ("capture", json!({ "workspace": { "$handle": 0 }, "colour": 1 }), "colour", "is not known"),
         ("capture", json!({ "workspace": { "$handle": 0 }, "bases": "some" }), "bases", "always, never"),
         ("capture", json!({ "workspace": { "$handle": 0 }, "exclude": ["a", 5] }), "exclude[1]", "a string"),
         ("capture", json!({ "workspace": { "$handle": 0 }, "deadline": -5 }), "deadline", "whole number"),
         ("capture", json!({ "workspace": { "$handle": 0 }, "spool_dir": "a\0b" }), "spool_dir", "zero byte"),
         ("snapshot.manifest", json!({ "snapshot": { "$handle": 0 } }), "snapshot", "is a workspace"),
-        ("nothing.at_all", json!({}), "op", "no operation"),
+        ("nothing.at_all", json!({}), "op", "is not known"),
     ];
     for (op, args, argument, says) in wrong {
         let failure = run(op, args.clone(), std::slice::from_ref(&workspace)).err().ok_or("accepted")?;
@@ -76,10 +76,7 @@ fn a_cancelled_operation_settles_as_cancelled() -> Result<(), Box<dyn std::error
 }
 
 #[test]
-fn every_operation_is_listed_once_in_order() {
-    let names: Vec<_> = operations().iter().map(|op| op.name).collect();
-    assert!(names.is_sorted() && names.iter().collect::<std::collections::HashSet<_>>().len() == names.len());
-    for op in operations() {
-        assert!(op.args.iter().all(|name| !name.is_empty()), "{}", op.name);
-    }
+fn every_operation_is_listed_once() {
+    let names = operations();
+    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
 }

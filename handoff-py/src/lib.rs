@@ -27,10 +27,10 @@ mod _native {
     use super::{error_kinds, operations, shutdown, version};
 }
 
-/// Every operation of the core's with the names of its arguments; those that may be left out end with `?`.
+/// The names of all operations of the core's.
 #[pyfunction]
-fn operations() -> Vec<(&'static str, Vec<&'static str>)> {
-    handoff_bridge::operations().iter().map(|op| (op.name, op.args.to_vec())).collect()
+fn operations() -> Vec<&'static str> {
+    handoff_bridge::operations().to_vec()
 }
 
 /// The stable names of all kinds of errors.

@@ -55,10 +55,12 @@ fn special(
             at.and_then(|at| handles.get(at)).map(|handle| handle.clone_ref(py).into_any())
         }
         // Bytes in JSON are names of files, which Python writes as text with escapes.
-        Some((name, Value::String(text))) if name == "$bytes" => match STANDARD.decode(text) {
-            Ok(bytes) => Some(file_name(py, &bytes)?),
-            Err(_) => None,
-        },
+        Some((name, Value::String(text))) if name == "$bytes" || name == "base64" => {
+            match STANDARD.decode(text) {
+                Ok(bytes) => Some(file_name(py, &bytes)?),
+                Err(_) => None,
+            }
+        }
         _ => None,
     })
 }

@@ -1,131 +1,135 @@
-//! Listing and taking the uncommitted state of a workspace.
+//! Listing and taking the uncommitted state of a workspace; secrets in contents.
 
 use handoff_core::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, Workspace,
-    capture, plan,
+    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, secrets,
 };
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::{Op, Work, op, secrets, snapshot};
-use crate::args::{self, Args};
-use crate::failure::Failure;
-use crate::operation::Reply;
-use crate::value;
+use super::{Ended, off_thread, snapshot};
+use crate::args::{Args, bytes_of};
+use crate::handle::Handle;
+use crate::operation::Context;
+use crate::port::ForeignScanner;
+use crate::{Failure, Reply};
 
-const ARGS: &[&str] = &[
-    "workspace",
-    "include_ignored?",
-    "exclude?",
-    "allow_secrets?",
-    "secret_rules?",
-    "max_file_bytes?",
-    "max_total_bytes?",
-    "max_entries?",
-    "worktree_include?",
-    "list_ignored?",
-    "empty_dirs?",
-    "bases?",
-    "deadline?",
-    "on_cancel?",
-    "quiet?",
-    "attempts?",
-    "spool_memory?",
-    "spool_dir?",
-];
-
-pub(super) static OPS: &[Op] = &[op("capture", ARGS, take), op("plan", ARGS, list)];
-
-fn take(mut args: Args) -> Result<Work, Failure> {
-    let workspace = args.handle::<Workspace>("workspace", "workspace")?;
-    let mut options = options(&mut args)?;
-    Ok(Work::block(move |context| {
-        options.control = context.control();
-        snapshot::reply(capture(&workspace, &options)?)
-    }))
-}
-
-fn list(mut args: Args) -> Result<Work, Failure> {
-    let workspace = args.handle::<Workspace>("workspace", "workspace")?;
-    let mut options = options(&mut args)?;
-    Ok(Work::block(move |context| {
-        options.control = context.control();
-        Ok(Reply::of(of_plan(&plan(&workspace, &options)?)?))
-    }))
-}
-
-fn options(args: &mut Args) -> Result<CaptureOptions, Failure> {
+fn options(args: &mut Args, context: &Context) -> Result<CaptureOptions, Failure> {
     let mut options = CaptureOptions::default();
-    options.include_ignored = args.texts("include_ignored")?;
-    options.exclude = args.texts("exclude")?;
-    options.allow_secrets = allow_secrets(args)?;
-    options.secret_rules = secrets::rules(args)?;
-    set(&mut options.max_file_bytes, args.opt_u64("max_file_bytes")?);
-    set(&mut options.max_total_bytes, args.opt_u64("max_total_bytes")?);
-    set(&mut options.max_entries, args.opt_u64("max_entries")?);
-    set(&mut options.worktree_include, args.opt_bool("worktree_include")?);
-    set(&mut options.list_ignored, args.opt_bool("list_ignored")?);
-    set(&mut options.empty_dirs, args.opt_bool("empty_dirs")?);
-    set(&mut options.bases, args.choice("bases", &[("always", Bases::Always), ("never", Bases::Never)])?);
-    options.deadline = args.opt_millis("deadline")?;
-    let on_cancel = [("fail", OnCancel::Fail), ("partial", OnCancel::Partial)];
-    set(&mut options.on_cancel, args.choice("on_cancel", &on_cancel)?);
-    set(&mut options.quiet, args.opt_millis("quiet")?);
-    if let Some(attempts) = args.opt_u64("attempts")? {
-        options.attempts = u32::try_from(attempts)
-            .map_err(|_| Failure::argument("attempts", format!("is {attempts}; pass a small number")))?;
+    args.number_into("max_file_bytes", &mut options.max_file_bytes)?;
+    args.number_into("max_total_bytes", &mut options.max_total_bytes)?;
+    args.number_into("max_entries", &mut options.max_entries)?;
+    options.exclude = args.texts("exclude")?.unwrap_or_default();
+    options.include_ignored = args.texts("include_ignored")?.unwrap_or_default();
+    for (index, item) in args.list("allow_secrets")?.unwrap_or_default().into_iter().enumerate() {
+        options.allow_secrets.push(allow_secret(&format!("allow_secrets[{index}]"), item)?);
     }
-    set(&mut options.spool_memory, args.opt_u64("spool_memory")?);
+    if let Some(mut rules) = args.inner("secret_rules")? {
+        options.secret_rules.names = rules.texts("names")?.unwrap_or_default();
+        options.secret_rules.disabled = rules.texts("disabled")?.unwrap_or_default();
+        for (at, scanner) in rules.list("scanners")?.unwrap_or_default().into_iter().enumerate() {
+            let scanner = rules.foreign_in(&format!("secret_rules.scanners[{at}]"), &scanner)?;
+            options.secret_rules.scanners.push(Arc::new(ForeignScanner(scanner)));
+        }
+        rules.finish()?;
+    }
+    args.flag_into("worktree_include", &mut options.worktree_include)?;
+    args.flag_into("list_ignored", &mut options.list_ignored)?;
+    args.flag_into("empty_dirs", &mut options.empty_dirs)?;
+    args.word_into("bases", &[("always", Bases::Always), ("never", Bases::Never)], &mut options.bases)?;
+    options.deadline = args.millis("deadline")?;
+    let on_cancel = [("fail", OnCancel::Fail), ("partial", OnCancel::Partial)];
+    args.word_into("on_cancel", &on_cancel, &mut options.on_cancel)?;
+    args.millis_into("quiet", &mut options.quiet)?;
+    if let Some(attempts) = args.number("attempts")? {
+        options.attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    }
+    args.number_into("spool_memory", &mut options.spool_memory)?;
     options.spool_dir = args.opt_path("spool_dir")?;
+    options.control = context.control();
     Ok(options)
 }
 
-fn set<T>(field: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *field = given;
-    }
-}
-
-fn allow_secrets(args: &mut Args) -> Result<Vec<AllowSecret>, Failure> {
-    let read = |(at, item): (usize, Value)| {
-        let place = format!("allow_secrets[{at}]");
-        let part = |name: &str| {
-            let found = item.get(name).filter(|found| !found.is_null()).cloned();
-            found.ok_or_else(|| Failure::argument(&place, format!("lacks {name}; pass a path and a rule")))
-        };
-        let path = args::rel_path(part("path")?, &format!("{place}.path"))?;
-        let mut allowed = AllowSecret::new(path, args::text(part("rule")?, &format!("{place}.rule"))?);
-        if let Ok(repo) = part("repo") {
-            allowed.repo = Some(args::text(repo, &format!("{place}.repo"))?);
-        }
-        Ok(allowed)
+fn allow_secret(name: &str, mut item: Value) -> Result<AllowSecret, Failure> {
+    let mut field = |field: &str| item.get_mut(field).map(Value::take).filter(|value| !value.is_null());
+    let path = field("path").ok_or_else(|| Failure::argument(format!("{name}.path"), "is missing"))?;
+    let path = bytes_of(&format!("{name}.path"), path)?;
+    let Some(Value::String(rule)) = field("rule") else {
+        return Err(Failure::argument(format!("{name}.rule"), "is missing; pass the omission's rule"));
     };
-    args.opt_list("allow_secrets")?.unwrap_or_default().into_iter().enumerate().map(read).collect()
+    let mut allowed = AllowSecret::new(path.as_slice(), rule);
+    allowed.repo = match field("repo") {
+        None => None,
+        Some(Value::String(repo)) => Some(repo),
+        Some(_) => return Err(Failure::argument(format!("{name}.repo"), "is no string")),
+    };
+    Ok(allowed)
 }
 
-fn of_plan(plan: &CapturePlan) -> Result<Value, Failure> {
+pub async fn capture(mut args: Args, context: Context) -> Ended {
+    let workspace = args.held("workspace", Handle::workspace)?;
+    let options = options(&mut args, &context)?;
+    let told = snapshot::Told::arg(&mut args)?;
+    args.finish()?;
+    let captured = off_thread(move || handoff_core::capture(&workspace, &options)).await?;
+    Ok(told.reply(captured))
+}
+
+pub async fn plan(mut args: Args, context: Context) -> Ended {
+    let workspace = args.held("workspace", Handle::workspace)?;
+    let options = options(&mut args, &context)?;
+    args.finish()?;
+    let plan = off_thread(move || handoff_core::plan(&workspace, &options)).await?;
+    Ok(Reply::of(plan_json(&plan)))
+}
+
+fn plan_json(plan: &CapturePlan) -> Value {
     let repos = plan.repos.iter().map(|repo| {
-        Ok(json!({
+        json!({
             "name": repo.name,
-            "files": repo.files.iter().map(of_file).collect::<Vec<_>>(),
-            "omissions": value::of(&repo.omissions)?,
-            "failed": value::of(&repo.failed)?,
-        }))
+            "files": files_json(&repo.files),
+            "omissions": repo.omissions,
+            "failed": repo.failed,
+        })
     });
-    Ok(json!({
-        "repos": repos.collect::<Result<Vec<_>, Failure>>()?,
-        "loose_files": plan.loose_files.iter().map(of_file).collect::<Vec<_>>(),
-        "loose_omissions": value::of(&plan.loose_omissions)?,
-    }))
+    json!({
+        "repos": repos.collect::<Vec<_>>(),
+        "loose_files": files_json(&plan.loose_files),
+        "loose_omissions": plan.loose_omissions,
+    })
 }
 
-fn of_file(file: &PlannedFile) -> Value {
-    let change = match file.change {
+fn files_json(files: &[PlannedFile]) -> Vec<Value> {
+    let change = |change| match change {
         PlannedChange::Untracked => "untracked",
         PlannedChange::Ignored => "ignored",
         PlannedChange::EmptyDirectory => "empty_directory",
         PlannedChange::Modified => "modified",
         PlannedChange::Deleted => "deleted",
-        _ => "other",
+        _ => "unknown",
     };
-    json!({ "path": value::of_bytes(file.path.as_bytes()), "change": change, "bytes": file.bytes })
+    let file =
+        |file: &PlannedFile| json!({ "path": file.path, "change": change(file.change), "bytes": file.bytes });
+    files.iter().map(file).collect()
+}
+
+pub async fn secret_rules(args: Args, _: Context) -> Ended {
+    args.finish()?;
+    let rules = secrets::rules();
+    Ok(Reply::of(rules.iter().map(|rule| json!({ "id": rule.id, "about": rule.about })).collect::<Vec<_>>()))
+}
+
+pub async fn scan_secrets(mut args: Args, _: Context) -> Ended {
+    let content = args.body();
+    args.finish()?;
+    let found = off_thread(move || Ok(secrets::scan(&content))).await?;
+    let finding = |found: &secrets::Finding| json!({ "rule": found.rule, "start": found.range.start, "end": found.range.end });
+    Ok(Reply::of(found.iter().map(finding).collect::<Vec<_>>()))
+}
+
+pub async fn redact_secrets(mut args: Args, _: Context) -> Ended {
+    let content = args.body();
+    args.finish()?;
+    let redacted = off_thread(move || Ok(secrets::redact(&content))).await?;
+    Ok(Reply { body: Some(redacted.into()), ..Reply::default() })
 }

@@ -1,148 +1,159 @@
-//! Snapshots: what is in them, reading, comparing, saving.
+//! Snapshots: opened, saved, read, compared.
 
 use handoff_core::Snapshot;
 use handoff_core::snapshot::{Layer, Limits, SnapshotDiff};
 use serde_json::{Value, json};
 
-use super::{Op, Work, op};
+use super::{Ended, off_thread};
 use crate::args::Args;
-use crate::failure::Failure;
-use crate::handle::Handle;
-use crate::operation::Reply;
-use crate::value;
+use crate::handle::{Handle, Held};
+use crate::operation::Context;
+use crate::{Failure, Reply};
 
-pub(super) static OPS: &[Op] = &[
-    op("snapshot.open", &["path"], open),
-    op("snapshot.from_bytes", &["body?"], from_bytes),
-    op("snapshot.manifest", &["snapshot"], manifest),
-    op("snapshot.read", &["snapshot", "repo", "path", "layer?"], read),
-    op("snapshot.diff", &["snapshot", "newer"], diff),
-    op("snapshot.diff_base", &["snapshot"], diff_base),
-    op("snapshot.since", &["snapshot", "base"], since),
-    op("snapshot.save", &["snapshot", "path"], save),
-    op("snapshot.to_bytes", &["snapshot"], to_bytes),
-    op("snapshot.verify", &["snapshot"], verify),
-];
-
-fn of(args: &mut Args) -> Result<Snapshot, Failure> {
-    other(args, "snapshot")
+/// A snapshot with what it says.
+pub fn json(snapshot: &Snapshot, handle: usize) -> Value {
+    let manifest = snapshot.manifest();
+    let partial = manifest.partial.as_ref();
+    json!({ "handle": { "$handle": handle }, "id": snapshot.id(), "partial": partial, "manifest": manifest })
 }
 
-fn other(args: &mut Args, name: &str) -> Result<Snapshot, Failure> {
-    args.handle::<Snapshot>(name, "snapshot").map(|snapshot| (*snapshot).clone())
+fn brief(snapshot: &Snapshot) -> Value {
+    let partial = snapshot.manifest().partial.as_ref();
+    json!({ "handle": { "$handle": 0 }, "id": snapshot.id(), "partial": partial })
 }
 
-/// A snapshot, as a reply or part of one: its handle is the reply's first.
-pub(crate) fn reply(snapshot: Snapshot) -> Result<Reply, Failure> {
-    let value = info(&snapshot, 0);
-    Ok(Reply { value, body: None, handles: vec![handle(snapshot)] })
+/// Whether a reply has the manifest. A host that asks for it when it needs it need not be told all of it at once.
+#[derive(Clone, Copy)]
+pub enum Told {
+    Whole,
+    Brief,
 }
 
-/// What is said of a snapshot whose handle is number `at`.
-pub(crate) fn info(snapshot: &Snapshot, at: usize) -> Value {
-    let partial = snapshot.manifest().partial.as_ref().map(|partial| partial.as_str().to_owned());
-    json!({ "handle": { "$handle": at }, "id": snapshot.id().to_string(), "partial": partial })
-}
-
-/// A snapshot's handle.
-pub(crate) fn handle(snapshot: Snapshot) -> Handle {
-    Handle::new("snapshot", snapshot)
-}
-
-fn open(mut args: Args) -> Result<Work, Failure> {
-    let path = args.path("path")?;
-    Ok(Work::block(move |_| reply(Snapshot::open(path)?)))
-}
-
-fn from_bytes(mut args: Args) -> Result<Work, Failure> {
-    let bundle = args.body()?;
-    Ok(Work::block(move |_| {
-        let mut rest = &bundle[..];
-        let snapshot = Snapshot::read_from_with(&mut rest, &Limits::default())?;
-        if !rest.is_empty() {
-            return Err(Failure::argument(
-                "body",
-                "goes on after the end of the bundle; pass the bundle alone",
-            ));
-        }
-        reply(snapshot)
-    }))
-}
-
-fn manifest(mut args: Args) -> Result<Work, Failure> {
-    let snapshot = of(&mut args)?;
-    Ok(Work::block(move |_| Ok(Reply::of(value::of(snapshot.manifest())?))))
-}
-
-fn read(mut args: Args) -> Result<Work, Failure> {
-    let snapshot = of(&mut args)?;
-    let (repo, path) = (args.text("repo")?, args.rel_path("path")?);
-    let layers = [("head", Layer::Head), ("index", Layer::Index), ("worktree", Layer::Worktree)];
-    let layer = args.choice("layer", &layers)?.unwrap_or(Layer::Worktree);
-    Ok(Work::block(move |_| {
-        let content = snapshot.read(&repo, &path, layer)?;
-        Ok(Reply { value: content.is_some().into(), body: content.map(Into::into), handles: Vec::new() })
-    }))
-}
-
-fn diff(mut args: Args) -> Result<Work, Failure> {
-    let (snapshot, newer) = (of(&mut args)?, other(&mut args, "newer")?);
-    Ok(Work::block(move |_| of_diff(&snapshot.diff(&newer))))
-}
-
-fn diff_base(mut args: Args) -> Result<Work, Failure> {
-    let snapshot = of(&mut args)?;
-    Ok(Work::block(move |_| of_diff(&snapshot.diff_base())))
-}
-
-fn of_diff(diff: &SnapshotDiff) -> Result<Reply, Failure> {
-    let mut repos = Vec::with_capacity(diff.repos.len());
-    for repo in &diff.repos {
-        let changes = repo.changes.iter().map(|change| {
-            Ok(json!({
-                "path": value::of_bytes(change.path.as_bytes()),
-                "kind": change.kind.as_str(),
-                "old": value::of(&change.old)?,
-                "new": value::of(&change.new)?,
-            }))
-        });
-        repos.push(json!({
-            "repo": repo.repo,
-            "changes": changes.collect::<Result<Vec<_>, Failure>>()?,
-            "unknown": repo.unknown.iter().map(|path| value::of_bytes(path.as_bytes())).collect::<Vec<_>>(),
-            "same_head": repo.same_head,
-        }));
+impl Told {
+    pub fn arg(args: &mut Args) -> Result<Self, Failure> {
+        let words = [("with", Self::Whole), ("without", Self::Brief)];
+        Ok(args.word("manifest", &words)?.unwrap_or(Self::Whole))
     }
-    let unified = diff.to_unified()?;
-    Ok(Reply { value: json!({ "repos": repos }), body: Some(unified.into()), handles: Vec::new() })
+
+    pub fn reply(self, snapshot: Snapshot) -> Reply {
+        match self {
+            Self::Whole => reply(snapshot),
+            Self::Brief => {
+                let value = brief(&snapshot);
+                Reply { value, body: None, handles: vec![Handle::from(Held::Snapshot(snapshot))] }
+            }
+        }
+    }
 }
 
-fn since(mut args: Args) -> Result<Work, Failure> {
-    let (snapshot, base) = (of(&mut args)?, other(&mut args, "base")?);
-    Ok(Work::block(move |_| reply(snapshot.since(&base)?)))
+pub async fn manifest(mut args: Args, _: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    args.finish()?;
+    off_thread(move || Ok(json!(snapshot.manifest()))).await.map(Reply::of)
 }
 
-fn save(mut args: Args) -> Result<Work, Failure> {
-    let (snapshot, path) = (of(&mut args)?, args.path("path")?);
-    Ok(Work::block(move |context| {
-        snapshot.save_watched(path, &context.control())?;
-        Ok(Reply::default())
-    }))
+pub fn reply(snapshot: Snapshot) -> Reply {
+    let value = json(&snapshot, 0);
+    Reply { value, body: None, handles: vec![Handle::from(Held::Snapshot(snapshot))] }
 }
 
-fn to_bytes(mut args: Args) -> Result<Work, Failure> {
-    let snapshot = of(&mut args)?;
-    Ok(Work::block(move |context| {
-        let mut bundle = Vec::new();
-        snapshot.write_to_watched(&mut bundle, &context.control())?;
-        Ok(Reply { body: Some(bundle.into()), ..Reply::default() })
-    }))
+pub async fn open(mut args: Args, _: Context) -> Ended {
+    let (path, told) = (args.path("path")?, Told::arg(&mut args)?);
+    args.finish()?;
+    off_thread(move || Snapshot::open(path)).await.map(|snapshot| told.reply(snapshot))
 }
 
-fn verify(mut args: Args) -> Result<Work, Failure> {
-    let snapshot = of(&mut args)?;
-    Ok(Work::block(move |context| {
-        snapshot.verify_watched(&context.control())?;
-        Ok(Reply::default())
-    }))
+pub async fn from_bytes(mut args: Args, context: Context) -> Ended {
+    let (body, told) = (args.body(), Told::arg(&mut args)?);
+    args.finish()?;
+    let control = context.control();
+    off_thread(move || Snapshot::read_from_watched(body.as_ref(), &Limits::default(), &control))
+        .await
+        .map(|snapshot| told.reply(snapshot))
+}
+
+pub async fn to_bytes(mut args: Args, context: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    args.finish()?;
+    let control = context.control();
+    let work = move || {
+        let mut bytes = Vec::new();
+        snapshot.write_to_watched(&mut bytes, &control)?;
+        Ok(bytes)
+    };
+    let bytes = off_thread(work).await?;
+    Ok(Reply { body: Some(bytes.into()), ..Reply::default() })
+}
+
+pub async fn save(mut args: Args, context: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    let path = args.path("path")?;
+    args.finish()?;
+    let control = context.control();
+    off_thread(move || snapshot.save_watched(path, &control)).await?;
+    Ok(Reply::default())
+}
+
+pub async fn verify(mut args: Args, context: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    args.finish()?;
+    let control = context.control();
+    off_thread(move || snapshot.verify_watched(&control)).await?;
+    Ok(Reply::default())
+}
+
+pub async fn read(mut args: Args, _: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    let repo = args.text("repo")?;
+    let path = args.rel_path("path")?;
+    let layers = [("worktree", Layer::Worktree), ("index", Layer::Index), ("head", Layer::Head)];
+    let layer = args.word("layer", &layers)?.unwrap_or(Layer::Worktree);
+    args.finish()?;
+    let content = off_thread(move || snapshot.read(&repo, &path, layer)).await?;
+    Ok(Reply { value: content.is_some().into(), body: content.map(Into::into), handles: Vec::new() })
+}
+
+pub async fn diff(mut args: Args, _: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    let newer = args.held("newer", Handle::snapshot)?;
+    args.finish()?;
+    diff_reply(move || snapshot.diff(&newer)).await
+}
+
+pub async fn diff_base(mut args: Args, _: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    args.finish()?;
+    diff_reply(move || snapshot.diff_base()).await
+}
+
+async fn diff_reply(make: impl FnOnce() -> SnapshotDiff + Send + 'static) -> Ended {
+    let work = move || {
+        let diff = make();
+        let unified = diff.to_unified()?;
+        Ok((diff_json(&diff), unified))
+    };
+    let (value, unified) = off_thread(work).await?;
+    Ok(Reply { value, body: Some(unified.into()), handles: Vec::new() })
+}
+
+fn diff_json(diff: &SnapshotDiff) -> Value {
+    let repos = diff.repos.iter().map(|repo| {
+        let changes = repo.changes.iter().map(|change| {
+            json!({ "path": change.path, "kind": change.kind.as_str(), "old": change.old, "new": change.new })
+        });
+        json!({
+            "repo": repo.repo,
+            "changes": changes.collect::<Vec<_>>(),
+            "unknown": repo.unknown,
+            "same_head": repo.same_head,
+        })
+    });
+    json!({ "repos": repos.collect::<Vec<_>>() })
+}
+
+pub async fn since(mut args: Args, _: Context) -> Ended {
+    let snapshot = args.held("snapshot", Handle::snapshot)?;
+    let base = args.held("base", Handle::snapshot)?;
+    args.finish()?;
+    off_thread(move || snapshot.since(&base)).await.map(reply)
 }

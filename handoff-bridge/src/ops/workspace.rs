@@ -3,89 +3,86 @@
 use std::path::PathBuf;
 
 use handoff_core::{RelPath, Touched, Workspace};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Op, Work, op};
-use crate::args::{self, Args};
-use crate::failure::Failure;
-use crate::handle::Handle;
-use crate::operation::Reply;
-use crate::value;
+use super::{Ended, off_thread};
+use crate::args::{Args, bytes_of, os_path, path_json};
+use crate::handle::{Handle, Held};
+use crate::operation::Context;
+use crate::{Failure, Reply};
 
-pub(super) static OPS: &[Op] = &[
-    op("workspace.new", &["roots?", "loose?", "loose_root?", "anywhere?"], new),
-    op("workspace.discover", &["written", "read?", "loose_root?"], discover),
-    op("workspace.from_declarations", &["path", "loose_root?"], from_declarations),
-    op("workspace.to_declarations", &["workspace"], to_declarations),
-];
+fn reply(workspace: Workspace) -> Reply {
+    let repos = workspace.repos().iter();
+    let loose = workspace.loose_files().iter();
+    let value = json!({
+        "handle": { "$handle": 0 },
+        "repos": repos.map(|repo| json!({ "name": repo.name, "root": path_json(&repo.root) })).collect::<Vec<_>>(),
+        "loose_files": loose
+            .map(|file| json!({ "name": file.name, "path": path_json(&file.path) }))
+            .collect::<Vec<_>>(),
+        "loose_root": workspace.loose_root().map(path_json),
+        "left_out": workspace
+            .left_out()
+            .iter()
+            .map(|left| json!({ "path": path_json(&left.path), "reason": left.reason }))
+            .collect::<Vec<_>>(),
+    });
+    Reply { value, body: None, handles: vec![Handle::from(Held::Workspace(workspace))] }
+}
 
-fn new(mut args: Args) -> Result<Work, Failure> {
+pub async fn new(mut args: Args, _: Context) -> Ended {
     let roots = args.paths("roots")?;
-    let loose = loose(&mut args)?;
+    let wide = args.word("wide", &[("refuse", false), ("allow", true)])?.unwrap_or(false);
+    let mut loose: Vec<(Vec<u8>, PathBuf)> = Vec::new();
+    for (index, file) in args.list("loose_files")?.unwrap_or_default().into_iter().enumerate() {
+        let name = file.get("name").cloned().unwrap_or_default();
+        let name = bytes_of(&format!("loose_files[{index}].name"), name)?;
+        let path = file.get("path").cloned().unwrap_or_default();
+        loose.push((name, os_path(&format!("loose_files[{index}]"), path)?));
+    }
     let loose_root = args.opt_path("loose_root")?;
-    let anywhere = args.opt_bool("anywhere")?.unwrap_or_default();
-    Ok(Work::block(move |_| {
-        let mut workspace = if roots.is_empty() && (!loose.is_empty() || loose_root.is_some()) {
-            Workspace::without_checkouts()
-        } else if anywhere {
-            Workspace::new_anywhere(roots)?
-        } else {
-            Workspace::new(roots)?
+    args.finish()?;
+    let work = move || {
+        let mut workspace = match (roots.is_empty(), wide) {
+            (true, _) if !loose.is_empty() || loose_root.is_some() => Workspace::without_checkouts(),
+            (_, true) => Workspace::new_anywhere(roots)?,
+            (_, false) => Workspace::new(roots)?,
         };
         for (name, path) in loose {
-            workspace = workspace.with_loose_file(name, path)?;
+            workspace = workspace.with_loose_file(RelPath::new(name), path)?;
         }
-        reply(workspace, loose_root)
-    }))
-}
-
-/// Files by the name that they travel under.
-fn loose(args: &mut Args) -> Result<Vec<(RelPath, PathBuf)>, Failure> {
-    let Some(given) = args.opt_list("loose")? else { return Ok(Vec::new()) };
-    let read = |(at, item): (usize, Value)| {
-        let place = format!("loose[{at}]");
-        let part = |name: &str| {
-            let found = item.get(name).cloned();
-            found.ok_or_else(|| Failure::argument(&place, format!("lacks {name}; pass a name and a path")))
-        };
-        let (name, path) = (part("name")?, part("path")?);
-        Ok((args::rel_path(name, &format!("{place}.name"))?, args::path(path, &format!("{place}.path"))?))
+        if let Some(root) = loose_root {
+            workspace = workspace.with_loose_root(root)?;
+        }
+        Ok(workspace)
     };
-    given.into_iter().enumerate().map(read).collect()
+    off_thread(work).await.map(reply)
 }
 
-fn discover(mut args: Args) -> Result<Work, Failure> {
+pub async fn discover(mut args: Args, _: Context) -> Ended {
     let written = args.paths("written")?.into_iter().map(Touched::Written);
     let touched: Vec<_> = written.chain(args.paths("read")?.into_iter().map(Touched::Read)).collect();
     let loose_root = args.opt_path("loose_root")?;
-    Ok(Work::block(move |_| reply(Workspace::discover_touched(touched)?, loose_root)))
+    args.finish()?;
+    off_thread(move || landing(Workspace::discover_touched(touched)?, loose_root)).await.map(reply)
 }
 
-fn from_declarations(mut args: Args) -> Result<Work, Failure> {
+pub async fn from_declarations(mut args: Args, _: Context) -> Ended {
     let path = args.path("path")?;
     let loose_root = args.opt_path("loose_root")?;
-    Ok(Work::block(move |_| reply(Workspace::from_declarations(path)?, loose_root)))
+    args.finish()?;
+    off_thread(move || landing(Workspace::from_declarations(path)?, loose_root)).await.map(reply)
 }
 
-fn to_declarations(mut args: Args) -> Result<Work, Failure> {
-    let workspace = args.handle::<Workspace>("workspace", "workspace")?;
-    Ok(Work::block(move |_| Ok(Reply::of(workspace.to_declarations()?.into()))))
-}
-
-fn reply(mut workspace: Workspace, loose_root: Option<PathBuf>) -> Result<Reply, Failure> {
-    if let Some(root) = loose_root {
-        workspace = workspace.with_loose_root(root)?;
+fn landing(workspace: Workspace, loose_root: Option<PathBuf>) -> Result<Workspace, handoff_core::Error> {
+    match loose_root {
+        Some(root) => workspace.with_loose_root(root),
+        None => Ok(workspace),
     }
-    let repo =
-        |repo: &handoff_core::WorkspaceRepo| json!({ "name": repo.name, "root": value::of_path(&repo.root) });
-    let loose = |file: &handoff_core::LooseFile| json!({ "name": value::of_bytes(file.name.as_bytes()), "path": value::of_path(&file.path) });
-    let left = |left: &handoff_core::LeftOut| json!({ "path": value::of_path(&left.path), "reason": left.reason.as_str() });
-    let info = json!({
-        "handle": { "$handle": 0 },
-        "repos": workspace.repos().iter().map(repo).collect::<Vec<_>>(),
-        "loose_files": workspace.loose_files().iter().map(loose).collect::<Vec<_>>(),
-        "loose_root": workspace.loose_root().map(value::of_path),
-        "left_out": workspace.left_out().iter().map(left).collect::<Vec<_>>(),
-    });
-    Ok(Reply { value: info, body: None, handles: vec![Handle::new("workspace", workspace)] })
+}
+
+pub async fn to_declarations(mut args: Args, _: Context) -> Ended {
+    let workspace = args.held("workspace", Handle::workspace)?;
+    args.finish()?;
+    workspace.to_declarations().map(Reply::of).map_err(Failure::from)
 }

@@ -93,6 +93,11 @@ def value_only(value: Any, body: bytes | None) -> Any:
     return value
 
 
+def handle_only(value: Any, body: bytes | None) -> Any:
+    """An answer that is a handle."""
+    return value["handle"]
+
+
 def nothing(value: Any, body: bytes | None) -> None:
     """An answer that says nothing."""
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from . import _held
-from ._held import Held, call, content, instance, nothing, start, text, value_only
+from ._held import Held, call, content, handle_only, instance, nothing, start, text, value_only
 from ._port import Answer, Port, nonsense, require
 from ._value import Value
 from .capture import milliseconds
@@ -212,11 +212,11 @@ class CommandAgent(BuiltInAgent):
         arguments = {
             "program": program,
             "args": list(args),
-            "info": None if info is None else instance(info, AgentInfo, "info").to_dict(),
+            **({} if info is None else instance(info, AgentInfo, "info").to_dict()),
             "grace": None if grace is None else milliseconds(grace, "grace"),
             "max_output": max_output,
         }
-        self._handle = call("agent.command", arguments, value_only)
+        self._handle = call("agent.command", arguments, handle_only)
 
 
 class ForeignAgent(BuiltInAgent):
@@ -225,7 +225,7 @@ class ForeignAgent(BuiltInAgent):
     def __init__(self, agent: Agent) -> None:
         port = Port(agent, "agent", _METHODS)
         self._ports = (port,)
-        self._handle = call("agent.foreign", {"agent": port, "info": _info(agent).to_dict()}, value_only)
+        self._handle = call("agent.foreign", {"agent": port}, handle_only)
 
 
 def as_agent(value: Any, argument: str) -> BuiltInAgent:
@@ -236,25 +236,33 @@ def as_agent(value: Any, argument: str) -> BuiltInAgent:
     return ForeignAgent(value)
 
 
-def _info(agent: Any) -> AgentInfo:
-    describe = getattr(agent, "describe", None)
-    if describe is None:
-        return AgentInfo(type(agent).__name__)
-    found = describe()
-    if not isinstance(found, AgentInfo):
-        raise nonsense("describe", found, "an AgentInfo")
-    return found
+def _describe(it: Any, args: Any, body: bytes | None) -> Any:
+    describe = getattr(it, "describe", None)
+
+    def meaning(found: Any) -> Answer:
+        if not isinstance(found, AgentInfo):
+            raise nonsense("describe", found, "an AgentInfo")
+        return found.to_dict(), None
+
+    return (describe if describe is not None else lambda: AgentInfo(type(it).__name__)), meaning
 
 
 def _end(found: Any) -> Answer:
     if found is None:
-        return {"state": "succeeded"}, None
+        return None, None
     if not isinstance(found, SessionEnd):
         raise nonsense("run", found, "a SessionEnd or None")
-    return {"state": found.state, "reason": found.reason}, None
+    return ({"failed": found.reason} if found.state == "failed" else found.state), None
+
+
+def _nothing(found: Any) -> Answer:
+    return None, None
 
 
 _METHODS: dict[str, Any] = {
+    "describe": _describe,
+    # An agent looks at `Session.cancelled` itself.
+    "stop": lambda it, args, body: ((lambda: None), _nothing),
     "run": lambda it, args, body: (partial(it.run, Session._of(args["session"], args["facts"])), _end),
 }
 

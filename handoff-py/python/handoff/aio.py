@@ -53,7 +53,7 @@ def undo(workspace: Workspace, apply_id: str) -> Operation[ApplyReport]:
 
 def open(path: StrPath) -> Operation[Snapshot]:
     """As :meth:`handoff.Snapshot.open`."""
-    return start("snapshot.open", {"path": path}, Snapshot._of)
+    return start("snapshot.open", {"path": path, "manifest": "without"}, Snapshot._of)
 
 
 def save(snapshot: Snapshot, path: StrPath) -> Operation[None]:

@@ -165,6 +165,8 @@ def start(op: str, workspace: object, options: dict[str, Any], make: Any) -> Ope
     rules = arguments.pop("secret_rules", None)
     if rules is not None:
         arguments["secret_rules"] = rules_of(rules)
+    if op == "capture":
+        arguments["manifest"] = "without"
     return _start(op, arguments, make)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ._held import Held, call, content, instance, start, text, value_only
+from ._held import Held, call, content, handle_only, instance, start, text
 from ._port import describe
 from ._value import Value
 from .capture import milliseconds
@@ -82,8 +82,8 @@ class Message(Value):
     """``message``, ``reasoning``, ``compaction``, ``handoff_note``, ``environment`` or ``opaque``."""
     at: int | None = None
     """Milliseconds since 1970, by the writer's clock."""
-    body: Any = None
-    """The host's own JSON."""
+    body: str | None = None
+    """The host's own JSON, as text, kept byte for byte."""
     id: str | None = None
     """Its id, kept by forks; given when it is appended, unless you do."""
 
@@ -193,7 +193,7 @@ class Conversations(Held):
     def __init__(self, storage: Storage | BuiltInStorage) -> None:
         store = as_storage(storage, "storage")
         self._ports = store._ports
-        self._handle = call("conversations.new", {"storage": store}, value_only)
+        self._handle = call("conversations.new", {"storage": store}, handle_only)
 
     def create(self, *, owner: str, id: str | None = None) -> Operation[ConversationHead]:
         """A new conversation that belongs to ``owner``."""

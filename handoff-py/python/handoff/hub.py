@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from ._held import Held, call, content, instance, nothing, ports_of, start, text, value_only
+from ._held import Held, call, content, handle_only, instance, nothing, ports_of, start, text
 from ._port import describe
 from ._value import Value
 from .apply import Durability, OnConflict, Staging, Symlinks
@@ -181,7 +181,7 @@ class Handoff(Held):
             "terms": terms_of(terms),
         }
         self._ports = ports_of(*arguments.values())
-        self._handle = call("handoff.new", arguments, value_only)
+        self._handle = call("handoff.new", arguments, handle_only)
 
     @cached_property
     def conversations(self) -> Conversations:
@@ -382,7 +382,7 @@ class Watch:
 
     def _opened(self, value: Any, body: bytes | None) -> Held:
         held = Held()
-        held._handle = value
+        held._handle = value["handle"]
         return held
 
     def _next(self, held: Held) -> Operation[RunEvent | None]:
@@ -482,7 +482,7 @@ def _pulled(value: Any, body: bytes | None) -> Pulled:
     return Pulled(
         None if conversation is None else ConversationHead.from_dict(conversation),
         None if snapshot is None else Snapshot._of(snapshot),
-        None if value.get("report") is None else ApplyReport._of(value),
+        None if value.get("report") is None else ApplyReport._of(value["report"]),
         value.get("nothing"),
     )
 

@@ -12,7 +12,7 @@ from .run import Run
 
 __all__ = ["Policy"]
 
-Relation: TypeAlias = Literal["creator", "member", "outsider"]
+Relation: TypeAlias = Literal["creator", "team_member", "same_organisation", "outsider", "anonymous"]
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from ._held import Held, call, instance, nothing, ports_of, start, text, value_only
+from ._held import Held, call, handle_only, instance, nothing, ports_of, start, text, value_only
 from ._port import Answer, Port, nonsense, require
 from ._value import Value
 from .agent import Agent, BuiltInAgent, as_agent
@@ -149,7 +149,7 @@ class LocalRuntime(BuiltInRuntime):
         who = as_agent(agent, "agent")
         self._ports = ports_of(who)
         arguments = {"agent": who, "root": root, "environments": _environments(environments, "environments")}
-        self._handle = call("runtime.local", arguments, value_only)
+        self._handle = call("runtime.local", arguments, handle_only)
 
 
 class QueueRuntime(BuiltInRuntime):
@@ -174,7 +174,7 @@ class QueueRuntime(BuiltInRuntime):
             "name": text(name, "name"),
             "environments": _environments(environments, "environments"),
         }
-        self._handle = call("runtime.queue", arguments, value_only)
+        self._handle = call("runtime.queue", arguments, handle_only)
 
 
 class ForeignRuntime(BuiltInRuntime):
@@ -183,7 +183,7 @@ class ForeignRuntime(BuiltInRuntime):
     def __init__(self, runtime: Runtime) -> None:
         port = Port(runtime, "runtime", _METHODS)
         self._ports = (port,)
-        self._handle = call("runtime.foreign", {"runtime": port}, value_only)
+        self._handle = call("runtime.foreign", {"runtime": port}, handle_only)
 
 
 def as_runtime(value: Any, argument: str) -> BuiltInRuntime:
@@ -235,7 +235,7 @@ def terms_of(terms: Terms | None) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for name, value in vars(instance(terms, Terms, "terms")).items():
         if name == "checkpoint" and value == "never":
-            found[name] = None
+            found[name] = 0
         elif value is not None:
             found[name] = milliseconds(value, f"terms.{name}")
     return found

@@ -157,7 +157,7 @@ class Snapshot(Held):
         made._handle = info["handle"]
         made._id = info["id"]
         made._partial = info.get("partial")
-        made._manifest = None
+        made._manifest = info.get("manifest")
         made._entries = None
         made._omissions = None
         return made
@@ -171,12 +171,12 @@ class Snapshot(Held):
     @classmethod
     def open(cls, path: StrPath, *, progress: ProgressFn | None = None, cancel: CancelToken | None = None) -> Snapshot:
         """Opens a bundle file. Contents are read, and checked against their hashes, when they are asked for."""
-        return finish(start("snapshot.open", {"path": path}, cls._of), progress, cancel)
+        return finish(start("snapshot.open", {"path": path, "manifest": "without"}, cls._of), progress, cancel)
 
     @classmethod
     def from_bytes(cls, bundle: bytes | bytearray | memoryview) -> Snapshot:
         """Reads a bundle from memory and checks all of it."""
-        return call("snapshot.from_bytes", {}, cls._of, content(bundle, "bundle"))
+        return call("snapshot.from_bytes", {"manifest": "without"}, cls._of, content(bundle, "bundle"))
 
     @property
     def id(self) -> str:

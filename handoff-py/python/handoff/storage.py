@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from ._held import Held, call, content, instance, nothing, start, text, value_only
+from ._held import Held, call, content, handle_only, instance, nothing, start, text, value_only
 from ._port import Answer, Port, nonsense, require
 from ._value import Value
 from .operation import Operation
@@ -105,7 +105,7 @@ class MemoryStorage(BuiltInStorage):
     """A storage in memory, for tests and for what need not outlive the process."""
 
     def __init__(self) -> None:
-        self._handle = call("storage.memory", {}, value_only)
+        self._handle = call("storage.memory", {}, handle_only)
 
     def __repr__(self) -> str:
         return "MemoryStorage()"
@@ -118,7 +118,7 @@ class DirStorage(BuiltInStorage):
     """
 
     def __init__(self, directory: StrPath) -> None:
-        self._handle = call("storage.dir", {"path": directory}, value_only)
+        self._handle = call("storage.dir", {"path": directory}, handle_only)
         self.directory = directory
         """Where it is."""
 
@@ -132,7 +132,7 @@ class ForeignStorage(BuiltInStorage):
     def __init__(self, storage: Storage) -> None:
         port = Port(storage, "storage", _METHODS)
         self._ports = (port,)
-        self._handle = call("storage.foreign", {"storage": port}, value_only)
+        self._handle = call("storage.foreign", {"storage": port}, handle_only)
 
 
 class Snapshots(Held):
@@ -141,7 +141,7 @@ class Snapshots(Held):
     def __init__(self, storage: Storage | BuiltInStorage) -> None:
         store = as_storage(storage, "storage")
         self._ports = store._ports
-        self._handle = call("snapshots.new", {"storage": store}, value_only)
+        self._handle = call("snapshots.new", {"storage": store}, handle_only)
 
     def save(self, snapshot: Snapshot, *, parent: SnapshotRef | None = None) -> Operation[SnapshotRef]:
         """Stores a state; contents that are there already, with ``parent``, are not stored again."""
@@ -150,7 +150,7 @@ class Snapshots(Held):
             "snapshot": instance(snapshot, Snapshot, "snapshot"),
             "parent": None if parent is None else parent.to_dict(),
         }
-        return start("snapshots.save", arguments, lambda value, body: SnapshotRef.from_dict(value))
+        return start("snapshots.save", arguments, lambda value, body: SnapshotRef.from_dict(value["reference"]))
 
     def load(self, reference: SnapshotRef) -> Operation[Snapshot]:
         """A stored state; contents are read when they are asked for."""
@@ -231,5 +231,6 @@ _METHODS: dict[str, Any] = {
         partial(it.list, args["prefix"], args.get("after"), args["limit"]),
         _list,
     ),
+    "presign": lambda it, args, body: ((lambda: None), lambda found: (None, None)),
     "delete": lambda it, args, body: (partial(it.delete, args["keys"]), _nothing),
 }

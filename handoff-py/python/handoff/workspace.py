@@ -64,9 +64,9 @@ class Workspace(Held):
         self._take(
             "workspace.new",
             roots=_paths(roots, "roots"),
-            loose=None if loose is None else [{"name": name, "path": path} for name, path in loose.items()],
+            loose_files=None if loose is None else [{"name": name, "path": path} for name, path in loose.items()],
             loose_root=loose_root,
-            anywhere=True if anywhere else None,
+            wide="allow" if anywhere else None,
         )
 
     @classmethod
