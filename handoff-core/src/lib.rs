@@ -99,11 +99,13 @@ pub use agent::{
     ActiveSession, Agent, AgentError, AgentInfo, AgentKind, CommandAgent, SessionEnd, SessionFacts,
     SessionHost,
 };
-pub use apply::{ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo};
+pub use apply::{
+    ApplyHistory, ApplyOptions, Durability, OnConflict, Staging, SymlinkPolicy, apply, preview, undo,
+};
 pub use budget::{Budget, Usage};
 pub use capture::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
-    SecretRules, capture, plan,
+    AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
+    RepoPlan, SecretRules, capture, plan,
 };
 pub use clock::{Clock, SystemClock};
 pub use conversation::{Attachment, ConversationHead, ForkPoint, Message, Role};

@@ -29,6 +29,8 @@ pub enum Phase {
     Undo,
     /// Writing or reading a bundle file.
     Bundle,
+    /// Reading or storing unpushed commits.
+    History,
 }
 
 impl Phase {
@@ -42,6 +44,7 @@ impl Phase {
             Self::Verify => "verify",
             Self::Undo => "undo",
             Self::Bundle => "bundle",
+            Self::History => "history",
         }
     }
 }

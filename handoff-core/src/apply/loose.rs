@@ -197,7 +197,7 @@ impl<'a> Loose<'a> {
         let Some(Ok(record)) = &self.record else { return Err(io::ErrorKind::NotFound.into()) };
         let ops: Vec<Op> = self.staged.iter().map(|(_, staged)| staged.op.clone()).collect();
         let header = Header::new(*id, self.snapshot.id(), "", &Head::default());
-        let mut file = record.write(&header, self.dirs.clone(), &ops, &[])?;
+        let mut file = record.write(&header, self.dirs.clone(), &ops, &[], None)?;
         fail::point("loose: plan written");
         self.sync()?;
         record.seal(&mut file, ops.len(), self.options.durability == Durability::Full)?;

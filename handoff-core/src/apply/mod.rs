@@ -6,8 +6,10 @@
 //! `target` says which repository is which. Nothing but `rooted` opens a path of the work tree.
 
 mod account;
+mod branch;
 mod entry;
 mod fail;
+mod history;
 mod incoming;
 mod inside;
 mod journal;
@@ -48,6 +50,8 @@ pub struct ApplyOptions {
     pub on_conflict: OnConflict,
     /// Whether staged state is restored.
     pub staging: Staging,
+    /// What becomes of commits that were not pushed.
+    pub history: ApplyHistory,
     /// How hard a crash or power cut may hit.
     pub durability: Durability,
     /// Whether symlinks may point out of the work tree.
@@ -82,6 +86,22 @@ pub enum Staging {
     Leave,
 }
 
+/// What becomes of the snapshot's unpushed commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ApplyHistory {
+    /// Nothing: the report says how many there are.
+    #[default]
+    Leave,
+    /// They become available, named by their ids and by no ref: `git log <commit>`, `git merge <commit>`.
+    Objects,
+    /// As `Objects`, and a checkout without changes is put on the snapshot's branch at its commit before the files are
+    /// applied, if no commit here is lost by that: the branch is new or moves forward. Where that cannot be, the report
+    /// says why and the files are applied to what is there. A preview tells whether it can be, and compares files with
+    /// what is there now.
+    Branch,
+}
+
 /// How much is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -107,7 +127,7 @@ pub enum SymlinkPolicy {
 
 /// Applies `snapshot` to `workspace`, path by path: what the target has not touched becomes what the snapshot
 /// says, what both have changed is merged or left alone as a conflict, and every path of the manifest is in
-/// the report exactly once. Untouched files are not written. HEAD, branches and stashes are never touched.
+/// the report exactly once. Untouched files are not written. HEAD and branches are only touched for [`ApplyHistory::Branch`], stashes never.
 ///
 /// A crash at any moment leaves every path either old or new; the next apply or undo in the work tree rolls the
 /// unfinished one back first. A finished one can be [undone](undo).
@@ -203,13 +223,17 @@ fn run(
     let repos = workspace.repos().iter().map(|repo| (repo.name.as_str(), repo.root.as_path()));
     let candidates = target::candidates(repos, &manifest.repos);
     let targets = target::find(&manifest.repos, &candidates, &options.map)?;
+    let mut advanced = advance_all(snapshot, &targets, options, writes)?;
     // All locks are taken before anything is planned: busy must mean that nothing was done.
     let mut sessions: Vec<Result<Session<'_>, RepoReport>> = Vec::with_capacity(targets.len());
-    for (repo, target) in manifest.repos.iter().zip(targets) {
+    for ((repo, target), advanced) in manifest.repos.iter().zip(targets).zip(&advanced) {
         sessions.push(match target {
             Match::None(why) => Err(account::without_target(repo, why)),
             Match::Root(root) => match Session::open(snapshot, repo, &root, options, writes) {
-                Ok(session) => Ok(session),
+                Ok(mut session) => {
+                    session.after = advanced.as_ref().and_then(|advanced| advanced.apply);
+                    Ok(session)
+                }
                 Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
                     return Err(why);
                 }
@@ -237,6 +261,8 @@ fn run(
         }
         return Err(why);
     }
+    // Where nothing was left to write, the move of HEAD is what there is to undo.
+    let moved = advanced.iter().flatten().find_map(|advanced| advanced.apply);
     let recorded =
         sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
     let mut loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));
@@ -244,18 +270,44 @@ fn run(
         report.findings.splice(0..0, account::ended_early(&manifest.loose_omissions));
     }
     let mut reports = Vec::with_capacity(sessions.len());
-    for (repo, session) in manifest.repos.iter().zip(sessions) {
+    for ((repo, session), advanced) in manifest.repos.iter().zip(sessions).zip(&mut advanced) {
         let mut report = match session {
             Ok(session) => of_session(repo, session),
             Err(report) => report,
         };
+        report.history = advanced.take().map(|advanced| advanced.report).or(report.history);
         account::add_omissions(&repo.omissions, &mut report.files);
         report.findings.splice(0..0, account::about_source(repo));
         reports.push(report);
     }
     let action = if writes { Action::Apply } else { Action::Preview };
     let whole = manifest.partial.is_none() && manifest.repos.iter().all(|repo| repo.failed.is_none());
-    Ok(ApplyReport::new(action, id.filter(|_| recorded), reports, loose, snapshot.id(), whole))
+    Ok(ApplyReport::new(action, id.filter(|_| recorded).or(moved), reports, loose, snapshot.id(), whole))
+}
+
+/// Puts checkouts on the snapshot's commits, where that is asked for.
+fn advance_all(
+    snapshot: &Snapshot,
+    targets: &[Match],
+    options: &ApplyOptions,
+    writes: bool,
+) -> Result<Vec<Option<branch::Advanced>>, Error> {
+    let pairs = snapshot.manifest().repos.iter().zip(targets);
+    pairs
+        .map(|(repo, target)| match target {
+            Match::Root(root) if options.history == ApplyHistory::Branch => {
+                match branch::advance(snapshot, repo, root, options, writes) {
+                    Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
+                        Err(why)
+                    }
+                    // The same trouble is told of when the files are applied.
+                    Err(_) => Ok(None),
+                    advanced => advanced,
+                }
+            }
+            _ => Ok(None),
+        })
+        .collect()
 }
 
 /// Plans all, then writes all.
@@ -265,6 +317,7 @@ fn carry_out(
     id: Option<&ApplyId>,
 ) -> Result<(), Error> {
     for session in sessions.iter_mut().flatten() {
+        session.take_history(id.is_some())?;
         session.plan(id)?;
     }
     if let Some(loose) = &mut loose {
@@ -292,6 +345,7 @@ fn of_session(repo: &RepoManifest, mut session: Session<'_>) -> RepoReport {
         drift: session.drift.clone(),
         files: std::mem::take(&mut session.files),
         findings: std::mem::take(&mut session.findings),
+        history: session.history.take(),
         name: repo.name.clone(),
         staging: std::mem::take(&mut session.staging),
         target: Some(session.target()),

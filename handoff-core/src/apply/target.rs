@@ -247,6 +247,7 @@ mod tests {
             failed: None,
             flags: Default::default(),
             head: Head::default(),
+            history: None,
             id: identity(remotes, roots),
             name: name.into(),
             object_format: None,

@@ -8,6 +8,8 @@ use std::io;
 
 pub(super) use self::places::{Undone, undo};
 pub(super) use self::recover::{Recovered, recover};
+use super::branch;
+use super::entry::skipped;
 use super::fail;
 use super::journal::{Home, Journal, Op, Record};
 use super::sides::Trouble;
@@ -38,6 +40,18 @@ pub(super) fn put_back(
     journal: &Journal,
     each: &mut dyn FnMut(&RelPath),
 ) -> PutBack {
+    if let (Some(repo), Some(op)) = (repo, &journal.head)
+        && !branch::backward(repo, op, &home.ref_claim())
+    {
+        // Files of another commit under a HEAD that went on would look like edits that nobody made.
+        let stays = |op: &Op| {
+            each(op.reported());
+            skipped(FileReport::new(op.reported().clone(), Outcome::Skipped), "head_moved")
+        };
+        let files = journal.ops.iter().map(stays).collect();
+        return PutBack { files, incomplete: true, ..PutBack::default() };
+    }
+    fail::point("undo: head");
     let staging = repo.map(|repo| staging::put_back(repo, &journal.index, &home.claim())).unwrap_or_default();
     let mut out = PutBack { staging, ..PutBack::default() };
     fail::point("undo: index");

@@ -1,5 +1,6 @@
 //! Capture: the uncommitted state of a workspace as a [`Snapshot`], writing nothing anywhere.
 
+mod history;
 mod limits;
 mod loose;
 mod options;
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub use self::options::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, RepoPlan,
-    SecretRules,
+    AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
+    RepoPlan, SecretRules,
 };
 use self::read::{Outcome, Stop};
 use self::scan::candidates;
@@ -232,6 +233,7 @@ impl Run<'_> {
                 Err(Stop::Repository(why)) if last || !is_passing(&why) => {
                     manifest.entries.clear();
                     manifest.omissions.clear();
+                    manifest.history = None;
                     manifest.failed = Some(failure(&why, root));
                     out.push(manifest);
                     return Ok(());
@@ -272,6 +274,7 @@ impl Run<'_> {
         let mut found = found?;
         manifest.head = head?;
         manifest.id = id?;
+        manifest.history = self.history(&repo, &manifest.name, &manifest.head)?;
         self.cut = self.cut.take().or(found.cut);
         let mut moved = locked;
         let mut outcomes = self.read(&repo, &manifest.name, &index, found.paths, &mut moved)?;

@@ -62,6 +62,13 @@ pub struct CaptureOptions {
     pub empty_dirs: bool,
     /// Whether contents of HEAD travel for changed tracked files, so that a target without them can merge.
     pub bases: Bases,
+    /// Whether commits travel that no remote-tracking ref has.
+    pub history: CaptureHistory,
+    /// Most unpushed commits carried; with more, none are, and the manifest says so. Default 10,000.
+    pub max_history_commits: u64,
+    /// Most bytes that unpushed commits may take, compressed; with more, none are carried, and the manifest says so.
+    /// Default 64 MiB.
+    pub max_history_bytes: u64,
     /// Time after which the capture ends with what it has, marked partial: what it did not come to is listed as
     /// omitted, by directory where it was not even listed. Checked between paths and inside large files, so it is
     /// kept to within some milliseconds. Default none.
@@ -110,6 +117,18 @@ pub enum Bases {
     Never,
 }
 
+/// Whether unpushed commits travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum CaptureHistory {
+    /// The commits that HEAD has and no remote-tracking ref has, with everything new in them. Where there is no
+    /// remote-tracking ref, nothing tells which commits are anywhere else, and none travel.
+    #[default]
+    Auto,
+    /// None.
+    Never,
+}
+
 impl Default for CaptureOptions {
     fn default() -> Self {
         Self {
@@ -124,6 +143,9 @@ impl Default for CaptureOptions {
             list_ignored: false,
             empty_dirs: true,
             bases: Bases::default(),
+            history: CaptureHistory::default(),
+            max_history_commits: 10_000,
+            max_history_bytes: 64 << 20,
             deadline: None,
             on_cancel: OnCancel::default(),
             quiet: Duration::from_millis(50),

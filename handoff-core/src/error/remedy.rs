@@ -88,6 +88,10 @@ const REMEDIES: &[(&[&str], &str)] = &[
     (&["deadline"], "capture again with more time"),
     (&["cancelled"], "capture again"),
     (&["vanished"], "capture again if it should be there"),
+    (
+        &["head_moved"],
+        "move HEAD and the branch back first (`git reflog` shows where they were), then undo again",
+    ),
     // What is not restored of the index.
     (&["index_locked"], "wait for the git that holds index.lock, or remove a stale one, and apply again"),
     (&["target_differs"], "the index says something else here; stage it by hand if it is meant"),

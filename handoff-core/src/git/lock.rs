@@ -19,15 +19,50 @@ impl Repo {
     /// Removes an `index.lock` that a killed process of ours left behind: one that is the same file as `claim`.
     /// The caller must know that no such process is alive.
     pub fn unlock_index(&self, claim: &Path) -> io::Result<()> {
-        let Ok(claimed) = fs::symlink_metadata(claim) else { return Ok(()) };
-        let lock = self.git_dir().join(LOCK);
-        if let Ok(found) = fs::symlink_metadata(&lock)
-            && (found.dev(), found.ino()) == (claimed.dev(), claimed.ino())
-        {
-            fs::remove_file(&lock)?;
+        if fs::symlink_metadata(claim).is_err() {
+            return Ok(());
         }
+        unlock(&self.git_dir().join(LOCK), claim)?;
         fs::remove_file(claim)
     }
+}
+
+/// Takes the lock file `lock` as a hard link of `claim`, by which it is known to be ours. `root` is what errors name.
+pub(super) fn take(lock: &Path, claim: &Path, root: &Path) -> Result<fs::File, Error> {
+    let new = |path: &Path| fs::File::options().write(true).create_new(true).mode(0o644).open(path);
+    let _ = fs::remove_file(claim);
+    let mut file = new(claim).map_err(|why| Error::io("creating", claim, why))?;
+    let start = Instant::now();
+    loop {
+        // A link appears all at once and only where nothing is, as a file created exclusively does.
+        let taken = match fs::hard_link(claim, lock) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => new(lock).map(|made| file = made),
+            linked => linked,
+        };
+        match taken {
+            Ok(()) => return Ok(file),
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
+                let _ = fs::remove_file(claim);
+                return Err(Error::io("creating", lock, why));
+            }
+            Err(_) if start.elapsed() > LOCK_PATIENCE => {
+                let _ = fs::remove_file(claim);
+                return Err(Error::Busy { path: root.to_owned() });
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Removes `lock` if it is the same file as `claim`.
+pub(super) fn unlock(lock: &Path, claim: &Path) -> io::Result<()> {
+    let Ok(claimed) = fs::symlink_metadata(claim) else { return Ok(()) };
+    if let Ok(found) = fs::symlink_metadata(lock)
+        && (found.dev(), found.ino()) == (claimed.dev(), claimed.ino())
+    {
+        fs::remove_file(lock)?;
+    }
+    Ok(())
 }
 
 /// Git's lock of the index, held. Given back when dropped.
@@ -42,29 +77,8 @@ pub(super) struct IndexLock<'a> {
 impl<'a> IndexLock<'a> {
     pub(super) fn take(repo: &Repo, claim: &'a Path) -> Result<Self, Error> {
         let lock = repo.git_dir().join(LOCK);
-        let new = |path: &Path| fs::File::options().write(true).create_new(true).mode(0o644).open(path);
-        let _ = fs::remove_file(claim);
-        let mut file = new(claim).map_err(|why| Error::io("creating", claim, why))?;
-        let start = Instant::now();
-        loop {
-            // A link appears all at once and only where nothing is, as a file created exclusively does.
-            let taken = match fs::hard_link(claim, &lock) {
-                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => new(&lock).map(|made| file = made),
-                linked => linked,
-            };
-            match taken {
-                Ok(()) => return Ok(Self { file, lock, index: repo.index_path(), claim, held: true }),
-                Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
-                    let _ = fs::remove_file(claim);
-                    return Err(Error::io("creating", &lock, why));
-                }
-                Err(_) if start.elapsed() > LOCK_PATIENCE => {
-                    let _ = fs::remove_file(claim);
-                    return Err(Error::Busy { path: repo.root().to_owned() });
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        let file = take(&lock, claim, repo.root())?;
+        Ok(Self { file, lock, index: repo.index_path(), claim, held: true })
     }
 
     /// Makes `content` the index.

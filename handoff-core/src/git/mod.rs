@@ -2,9 +2,11 @@
 //! lock and writes nothing, unless a function's name says so.
 
 mod attributes;
+mod branch;
 mod config;
 mod encoding;
 mod head;
+mod history;
 mod identity;
 mod include;
 mod index;
@@ -18,7 +20,9 @@ mod staged;
 use std::path::{Path, PathBuf};
 
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use branch::HeadState;
 pub(crate) use encoding::Encoding;
+pub(crate) use history::{Arrival, Broken, NewObject, Objects, Refused, Unpushed};
 pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;

@@ -1,7 +1,7 @@
 //! Bringing a run's result home.
 
 use super::Handoff;
-use crate::apply::{ApplyOptions, apply, preview};
+use crate::apply::{ApplyHistory, ApplyOptions, apply, preview};
 use crate::conversation::{ConversationHead, ForkPoint};
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, RunId};
@@ -36,9 +36,11 @@ pub enum PullAction {
 }
 
 impl PullRequest {
-    /// Merge, keeping local files where they conflict.
+    /// Merge, keeping local files where they conflict. Commits that the run made become available
+    /// ([`ApplyHistory::Objects`]); no branch of the person's is moved.
     pub fn new(run: RunId, actor: ActorId) -> Self {
-        Self { run, actor, apply: ApplyOptions::default(), action: PullAction::Apply }
+        let apply = ApplyOptions { history: ApplyHistory::Objects, ..ApplyOptions::default() };
+        Self { run, actor, apply, action: PullAction::Apply }
     }
 }
 

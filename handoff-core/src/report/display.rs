@@ -123,6 +123,7 @@ impl LooseReport {
             drift: Drift { ahead: None, behind: None, kind, remedy, source: None, target: None },
             files: self.files.clone(),
             findings: self.findings.clone(),
+            history: None,
             name: "files outside any repository".into(),
             staging: StagingReport::default(),
             target: self.target.clone(),
@@ -147,6 +148,9 @@ impl RepoReport {
         text.line(&line);
         if !matches!(self.drift.kind, DriftKind::Same | DriftKind::NoTarget) {
             text.line(&format!("  drift: {}", self.drift_text()));
+        }
+        if let Some(history) = &self.history {
+            text.line(&format!("  history: {}", escape(&history.to_string())));
         }
         for finding in self.findings.iter().take(GROUPS) {
             text.line(&format!("  {}: {}", finding.kind, escape(&finding.message)));

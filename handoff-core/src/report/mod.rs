@@ -1,8 +1,11 @@
 //! What an apply, preview or undo did: every path of the manifest exactly once, and a text an agent can read.
 
 mod display;
+mod history;
 #[cfg(test)]
 mod tests;
+
+pub use history::{HistoryOutcome, HistoryReport};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,6 +73,9 @@ pub struct RepoReport {
     /// Things a reader should know about the repository as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// What became of the commits that the source had not pushed; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryReport>,
     /// The repository's name in the snapshot.
     pub name: String,
     /// What became of the staged state.
@@ -319,7 +325,9 @@ impl ApplyReport {
     /// All in one word. What git ignores and what the caller excluded was not asked for, so its absence is no fault.
     fn judge(&self, whole: bool) -> Verdict {
         let left = self.repos.iter().map(|repo| repo.staging.left_paths.len()).sum::<usize>();
-        let (mut placed, mut missing) = (0_usize, usize::from(!whole) + left);
+        let behind =
+            self.repos.iter().filter_map(|repo| repo.history.as_ref()).filter(|it| it.is_lacking()).count();
+        let (mut placed, mut missing) = (0_usize, usize::from(!whole) + left + behind);
         for (_, file) in self.files() {
             match file.outcome {
                 Outcome::Unchanged | Outcome::Applied | Outcome::Merged => placed += 1,

@@ -19,6 +19,7 @@ fn report(files: Vec<FileReport>) -> ApplyReport {
         },
         files,
         findings: Vec::new(),
+        history: None,
         name: "app".into(),
         staging: StagingReport::default(),
         target: Some("/ws/app".into()),

@@ -9,7 +9,7 @@ use std::io;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::limits::{LOOSE_FILES, Limits, within};
+use super::limits::{HISTORY_PARTS, LOOSE_FILES, Limits, within};
 use super::manifest::*;
 use super::shape;
 use crate::digest::Digest;
@@ -87,13 +87,18 @@ impl Manifest {
     /// [`Error::Format`] when two states name one content with different sizes.
     pub(crate) fn contents(&self) -> Result<HashMap<Digest, u64>, Error> {
         let mut contents = HashMap::new();
-        for state in self.states() {
-            let Some(blob) = state.blob else { continue };
-            if contents.insert(blob, state.size).is_some_and(|other| other != state.size) {
+        let files = self.states().filter_map(|state| Some((state.blob?, state.size)));
+        for (blob, size) in files.chain(self.parts().map(|part| (part.blob, part.size))) {
+            if contents.insert(blob, size).is_some_and(|other| other != size) {
                 return Err(Error::format(MANIFEST, format!("it gives blob {blob} two sizes")));
             }
         }
         Ok(contents)
+    }
+
+    /// The parts of the unpushed commits of all repositories.
+    fn parts(&self) -> impl Iterator<Item = &HistoryPart> {
+        self.repos.iter().filter_map(|repo| repo.history.as_ref()).flat_map(|history| &history.parts)
     }
 
     /// Every state of every layer and stage.
@@ -125,8 +130,11 @@ impl Manifest {
             check_omissions(omissions)?;
             check_paths(entries, omissions)?;
         }
+        within("the number of parts of unpushed commits", self.parts().count() as u64, HISTORY_PARTS)?;
         self.states()
-            .try_fold(0_u64, |sum, state| sum.checked_add(state.size))
+            .map(|state| state.size)
+            .chain(self.parts().map(|part| part.size))
+            .try_fold(0_u64, u64::checked_add)
             .map(drop)
             .ok_or_else(|| Error::format(MANIFEST, "the sum of its sizes exceeds 64 bits"))
     }
@@ -255,6 +263,11 @@ fn has_extra(manifest: &Manifest) -> bool {
             || !repo.id.extra.is_empty()
             || repo.failed.as_ref().is_some_and(|failed| !failed.extra.is_empty())
             || repo.operation.as_ref().is_some_and(|operation| !operation.extra.is_empty())
+            || repo.history.as_ref().is_some_and(|history| {
+                !history.extra.is_empty()
+                    || history.cut.as_ref().is_some_and(|cut| !cut.extra.is_empty())
+                    || history.parts.iter().any(|part| !part.extra.is_empty())
+            })
             || repo.omissions.iter().any(omission)
             || repo.entries.iter().any(entry)
     };

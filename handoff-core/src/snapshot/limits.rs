@@ -5,6 +5,9 @@ use crate::error::Error;
 /// Most files outside any repository in one snapshot, carried or not.
 pub(crate) const LOOSE_FILES: u64 = 4096;
 
+/// Most parts of unpushed commits in one snapshot.
+pub(crate) const HISTORY_PARTS: u64 = 4096;
+
 /// What is read of a snapshot before it is refused. The defaults are those of a default capture; raise a
 /// field to read a larger snapshot of a source you trust. A field above its ceiling counts as the ceiling.
 ///
@@ -65,7 +68,7 @@ impl Limits {
 
     /// Most blobs: each entry has three layers and three stages at most.
     pub(super) fn blobs(&self) -> u64 {
-        self.entries.saturating_mul(6)
+        self.entries.saturating_mul(6).saturating_add(HISTORY_PARTS)
     }
 
     /// Most blocks: a full block holds 128 KiB or more, and a blob adds at most one that is not; the last few may hold anything.

@@ -10,8 +10,10 @@ use crate::id::{ObjectFormat, Oid};
 use crate::names::names;
 use crate::path::RelPath;
 
+mod history;
 mod omission;
 
+pub use history::{History, HistoryCut, HistoryCutReason, HistoryPart};
 pub use omission::{Omission, OmissionReason};
 
 /// Fields of a newer version, kept so that they survive being read and written by this one.
@@ -70,6 +72,9 @@ pub struct RepoManifest {
     pub flags: RepoFlags,
     /// Where its HEAD was.
     pub head: Head,
+    /// Commits that HEAD has and no remote-tracking ref has; absent when there are none, or nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
     /// What makes it the same repository on another machine.
     pub id: RepoIdentity,
     /// The logical name, unique in the snapshot; a nested repository is named `parent/path`. Never an absolute path.

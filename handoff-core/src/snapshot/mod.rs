@@ -12,6 +12,7 @@ pub mod manifest;
 mod nameless;
 pub(crate) mod pack;
 mod parallel;
+pub(crate) mod part;
 mod shape;
 mod since;
 mod spool;

@@ -1,7 +1,7 @@
 //! What a JSON text would cost to parse, found in one pass that allocates nothing to speak of. A parser
 //! builds a value for every two bytes of `[0,0,0,…]`; this refuses such a text before the parser sees it.
 
-use super::limits::{LOOSE_FILES, Limits, within};
+use super::limits::{HISTORY_PARTS, LOOSE_FILES, Limits, within};
 use crate::error::Error;
 
 /// Depth, counting from 1, of `{` of a repository (and of a loose file), and of an entry or omission.
@@ -45,6 +45,7 @@ pub(super) fn check(text: &[u8], limits: &Limits) -> Result<(), Error> {
     within("the number of repositories in the manifest", repos, limits.repos + LOOSE_FILES + room)?;
     within("the number of entries in the manifest", rows, limits.entries + limits.omissions + room)?;
     // An entry with three layers has 17; this leaves room for fields of newer versions.
-    let most = 24 * (limits.entries + LOOSE_FILES) + 8 * limits.omissions + 64 * limits.repos;
+    let most =
+        24 * (limits.entries + LOOSE_FILES) + 8 * (limits.omissions + HISTORY_PARTS) + 64 * limits.repos;
     within("the number of values in the manifest", values, most + room)
 }

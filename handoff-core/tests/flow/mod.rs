@@ -9,6 +9,7 @@ mod drift;
 mod errno;
 mod errors;
 mod failures;
+mod history;
 mod hostile;
 mod identity;
 mod kill;

@@ -139,6 +139,11 @@ impl Home {
         self.path.join("index.claim")
     }
 
+    /// The file by which a lock of HEAD or a branch is known to be ours.
+    pub(in crate::apply) fn ref_claim(&self) -> PathBuf {
+        self.path.join("ref.claim")
+    }
+
     /// A directory below the home, made where it is missing.
     pub(super) fn below(&self, name: &str) -> Result<Dir, Trouble> {
         let path = self.path.join(name);

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::apply::state::State;
-use crate::git::{StagedItem, TreeItem};
+use crate::git::{HeadState, StagedItem, TreeItem};
 use crate::id::{ApplyId, Oid, SnapshotId};
 use crate::path::RelPath;
 use crate::report::Detail;
@@ -61,6 +61,16 @@ pub(in crate::apply) struct IndexOp {
     /// The old entry had `assume-unchanged`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
+}
+
+/// The planned move of HEAD, after everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::apply) struct HeadOp {
+    pub old: HeadState,
+    pub new: HeadState,
+    /// Where the new branch was before; absent when it was not there, or HEAD will be detached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_old: Option<Oid>,
 }
 
 /// An index entry in a journal.
@@ -119,11 +129,14 @@ pub(in crate::apply) struct Header {
     pub repo: String,
     /// The snapshot's HEAD, for the drift line of an undo's report.
     pub head: Head,
+    /// The apply that put the checkout on the snapshot's commit before, to be undone with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ApplyId>,
 }
 
 impl Header {
     pub(in crate::apply) fn new(apply: ApplyId, snapshot: SnapshotId, repo: &str, head: &Head) -> Self {
-        Self { format: FORMAT.into(), apply, snapshot, repo: repo.into(), head: head.clone() }
+        Self { format: FORMAT.into(), apply, snapshot, repo: repo.into(), head: head.clone(), after: None }
     }
 }
 
@@ -141,6 +154,7 @@ pub(super) enum Line {
     },
     Op(Op),
     Index(IndexOp),
+    Head(HeadOp),
     /// Everything planned is above this line, and durable.
     Sealed {
         ops: u64,
@@ -163,6 +177,7 @@ pub(in crate::apply) struct Journal {
     pub beside: Vec<RelPath>,
     pub ops: Vec<Op>,
     pub index: Vec<IndexOp>,
+    pub head: Option<HeadOp>,
     pub sealed: bool,
     pub done: bool,
     pub undoing: bool,
@@ -208,6 +223,7 @@ pub(super) fn parse(text: &[u8]) -> Journal {
             Line::Beside { paths } => journal.beside.extend(paths),
             Line::Op(op) => journal.ops.push(op),
             Line::Index(change) => journal.index.push(change),
+            Line::Head(head) => journal.head = Some(head),
             Line::Sealed { ops } => {
                 journal.sealed = true;
                 journal.damaged |= ops != journal.ops.len() as u64 || journal.header.is_none();

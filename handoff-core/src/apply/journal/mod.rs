@@ -22,7 +22,7 @@ mod line;
 mod record;
 
 pub(super) use home::{Access, Home, Opened, PLAIN, sync_file_system};
-pub(super) use line::{Header, IndexOp, IndexState, Journal, Op, StageState};
+pub(super) use line::{HeadOp, Header, IndexOp, IndexState, Journal, Op, StageState};
 pub(super) use record::{Record, sweep};
 
 /// The journal's file, and what it is called where the mark `done` could not be written into it.

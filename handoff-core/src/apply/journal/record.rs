@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::home::Trouble;
 use super::line::{Line, append, checked, parse, push};
-use super::{DONE, Header, Home, IndexOp, JOURNAL, Journal, Op};
+use super::{DONE, HeadOp, Header, Home, IndexOp, JOURNAL, Journal, Op};
 use crate::apply::fail;
 use crate::id::{ApplyId, SnapshotId};
 use crate::path::RelPath;
@@ -68,6 +68,7 @@ impl Record {
         dirs: Vec<RelPath>,
         ops: &[Op],
         index: &[IndexOp],
+        head: Option<&HeadOp>,
     ) -> io::Result<File> {
         let mut text = Vec::with_capacity(256 * ops.len() + 1024);
         push(&mut text, &Line::Header(header.clone()))?;
@@ -79,6 +80,9 @@ impl Record {
         }
         for change in index {
             push(&mut text, &Line::Index(change.clone()))?;
+        }
+        if let Some(head) = head {
+            push(&mut text, &Line::Head(head.clone()))?;
         }
         let mut file = self.journal()?;
         file.write_all(&text)?;

@@ -8,8 +8,8 @@ use super::{Session, by_path};
 use crate::apply::incoming::Kept;
 use crate::apply::journal::{sweep, sync_file_system};
 use crate::apply::undo::{PutBack, put_back};
-use crate::apply::{Durability, Staging, fail, staging};
-use crate::report::{Finding, FindingKind};
+use crate::apply::{Durability, Staging, branch, fail, staging};
+use crate::report::{FileReport, Finding, FindingKind, Outcome};
 
 impl Session<'_> {
     /// Restores the staged state, makes everything durable and marks the journal.
@@ -23,8 +23,11 @@ impl Session<'_> {
             }
         }
         fail::point("finish: index");
+        self.move_head();
+        fail::point("finish: head");
         let durable = self.options.durability == Durability::Full;
-        let placed_nothing = not_placed.len() == self.staged.len() && self.staging.restored == 0;
+        let placed_nothing =
+            not_placed.len() == self.staged.len() && self.staging.restored == 0 && !self.head_moved;
         let keeps_a_version = self.files.iter().any(|file| {
             file.incoming.as_ref().is_some_and(
                 |path| matches!(self.record.get(), Some(Ok(record)) if path.starts_with(&record.path)),
@@ -46,6 +49,15 @@ impl Session<'_> {
         }
         self.sealed = Some(file);
         fail::point("finish: done");
+    }
+
+    /// Moves HEAD, if that is planned and all else went well.
+    fn move_head(&mut self) {
+        let Some(op) = &self.head_op else { return };
+        let in_place = |file: &FileReport| matches!(file.outcome, Outcome::Applied | Outcome::Unchanged);
+        let whole = self.files.iter().all(in_place) && self.staging.left_paths.is_empty();
+        let Some(home) = self.home().filter(|_| whole) else { return };
+        self.head_moved = branch::forward(&self.repo, op, &home.ref_claim());
     }
 
     fn sync_all(&self) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::incoming::{Kept, keep};
-use super::journal::{Access, Home, Op, Opened, Record};
+use super::journal::{Access, HeadOp, Home, Op, Opened, Record};
 use super::sides::{Reader, Trouble};
 use super::state::State;
 use super::undo::{Recovered, recover};
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::git::{Index, Repo};
 use crate::id::ApplyId;
 use crate::path::RelPath;
-use crate::report::{Drift, FileReport, Finding, FindingKind, Outcome, StagingReport};
+use crate::report::{Drift, FileReport, Finding, FindingKind, HistoryReport, Outcome, StagingReport};
 use crate::rooted::Root;
 use crate::snapshot::{FileState, RepoManifest, Snapshot};
 
@@ -46,6 +46,8 @@ pub(super) struct Session<'a> {
     place: Place,
     pub drift: Drift,
     pub findings: Vec<Finding>,
+    /// What became of unpushed commits.
+    pub history: Option<HistoryReport>,
     /// One per entry, in order.
     pub files: Vec<FileReport>,
     pub staging: StagingReport,
@@ -55,6 +57,12 @@ pub(super) struct Session<'a> {
     dirs: Vec<RelPath>,
     record: OnceLock<Result<Record, Trouble>>,
     index_plan: staging::Planned,
+    /// HEAD moves when all files and the index are in place.
+    pub(super) head_op: Option<HeadOp>,
+    /// Whether it has moved.
+    pub(super) head_moved: bool,
+    /// The apply that this one goes on from, to be undone with it.
+    pub(super) after: Option<ApplyId>,
     sealed: Option<File>,
 }
 
@@ -94,6 +102,7 @@ impl<'a> Session<'a> {
             place,
             drift,
             findings,
+            history: None,
             files: Vec::new(),
             staging: StagingReport::default(),
             keeps: Mutex::default(),
@@ -101,6 +110,9 @@ impl<'a> Session<'a> {
             dirs: Vec::new(),
             record: OnceLock::new(),
             index_plan: staging::Planned::default(),
+            head_op: None,
+            head_moved: false,
+            after: None,
             sealed: None,
         })
     }

@@ -14,7 +14,7 @@ use crate::id::ApplyId;
 impl Session<'_> {
     /// Whether there is anything to write.
     fn is_idle(&self) -> bool {
-        self.staged.is_empty() && self.index_plan.changes.is_empty()
+        self.staged.is_empty() && self.index_plan.changes.is_empty() && self.head_op.is_none()
     }
 
     /// Writes the journal and makes it and all new contents durable. From here on a crash is recovered from.
@@ -47,10 +47,14 @@ impl Session<'_> {
         let record = self.record(id)?;
         let home = self.home().ok_or_else(|| Trouble::new("cannot_write"))?;
         let ops: Vec<Op> = self.staged.iter().map(|(_, staged)| staged.op.clone()).collect();
-        let header = Header::new(*id, self.snapshot.id(), &self.manifest.name, &self.manifest.head);
+        let header = Header {
+            after: self.after,
+            ..Header::new(*id, self.snapshot.id(), &self.manifest.name, &self.manifest.head)
+        };
         fail::point("seal: before the plan");
-        let mut file =
-            record.write(&header, self.dirs.clone(), &ops, &self.index_plan.changes).map_err(io)?;
+        let mut file = record
+            .write(&header, self.dirs.clone(), &ops, &self.index_plan.changes, self.head_op.as_ref())
+            .map_err(io)?;
         fail::point("seal: plan written");
         let durable = self.options.durability == Durability::Full;
         if durable {

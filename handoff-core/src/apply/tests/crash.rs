@@ -238,3 +238,53 @@ fn loose_files_are_recovered_like_a_work_tree() {
     }
     assert!(points > 40, "only {points} points");
 }
+
+/// A pair whose source has commits that the target lacks, and changes on top of them.
+fn ahead() -> Pair {
+    let pair = pair();
+    pair.source.git(&["add", "-A"]);
+    pair.source.git(&["commit", "-q", "-m", "unpushed"]);
+    pair.source.write("mod.txt", "newer\n");
+    pair.source.remove("new/deep/x.txt");
+    pair.source.git(&["update-ref", "refs/remotes/origin/main", "HEAD~1"]);
+    pair
+}
+
+/// HEAD's commit, for which there is no telling file by file.
+fn head(tree: &Tree) -> String {
+    tree.git(&["rev-parse", "HEAD"])
+}
+
+#[test]
+fn a_move_to_another_commit_that_dies_anywhere_is_rolled_back_and_done_again() {
+    let options = ApplyOptions { history: crate::ApplyHistory::Branch, ..ApplyOptions::default() };
+    let mut points = 0;
+    loop {
+        let pair = ahead();
+        let snapshot = pair.capture();
+        let (old, new) = (head(&pair.target), head(&pair.source));
+        let Some(at) = dies(points, || drop(pair.target.apply(&snapshot, &options))) else { break };
+        let report = pair.target.apply(&snapshot, &options);
+        assert_eq!(report.verdict, Verdict::Complete, "after {at}: {report}");
+        assert_eq!((head(&pair.target), pair.target.status()), (new, pair.source.status()), "after {at}");
+        // Every record that is left goes back one step, the latest first, to where it all began.
+        let applies = pair.target.0.join(".git/handoff/applies");
+        let mut ids: Vec<crate::ApplyId> = fs::read_dir(applies)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().parse().unwrap())
+            .collect();
+        ids.sort_unstable();
+        for id in ids.iter().rev() {
+            match undo(&pair.target.workspace(), id, &Control::default()) {
+                Ok(undone) => assert_eq!(undone.verdict, Verdict::Complete, "after {at}: {undone}"),
+                Err(why) => assert!(matches!(why, crate::Error::UnknownApply { .. }), "after {at}: {why}"),
+            }
+        }
+        assert_eq!((head(&pair.target), pair.target.status()), (old, String::new()), "after {at}");
+        for lock in ["HEAD.lock", "index.lock", "refs/heads/main.lock"] {
+            assert!(!pair.target.0.join(".git").join(lock).exists(), "{lock} after {at}");
+        }
+        points += 1;
+    }
+    assert!(points > 30, "only {points} points");
+}

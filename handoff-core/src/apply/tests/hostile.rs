@@ -43,6 +43,7 @@ fn snapshot(files: &[(&[u8], Mode, &[u8])]) -> Snapshot {
         failed: None,
         flags: Default::default(),
         head: Default::default(),
+        history: None,
         id: Default::default(),
         name: "app".into(),
         object_format: None,

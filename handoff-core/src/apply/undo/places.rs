@@ -200,8 +200,12 @@ fn put_back_one(found: Found, meter: &mut Meter<'_>, out: &mut Undone) {
             let _ = record.undoing(&journal);
             fail::point("undo: marked");
             let mut each = |path: &crate::path::RelPath| meter.count(1, Some(path));
-            let done = put_back(repo.as_ref(), root, home, &record, &journal, &mut each);
+            let mut done = put_back(repo.as_ref(), root, home, &record, &journal, &mut each);
             findings.extend(close(home, record, &journal, &done));
+            let before = journal.header.as_ref().and_then(|header| header.after).filter(|_| !done.incomplete);
+            if let Some(before) = before {
+                findings.extend(put_back_before(&place, &before, &mut each, &mut done));
+            }
             (journal, done)
         }
     };
@@ -212,12 +216,34 @@ fn put_back_one(found: Found, meter: &mut Meter<'_>, out: &mut Undone) {
             drift: repo.drift(&header.head).unwrap_or_else(|_| untold()),
             files,
             findings,
+            history: None,
             name: header.repo,
             staging,
             target: Some(at.clone()),
         }),
         None => out.loose = Some(LooseReport { files, findings, target: Some(at.clone()) }),
     }
+}
+
+/// Puts back the move of HEAD that came before an apply. What it has to say of paths that the apply had written too
+/// comes last and counts.
+fn put_back_before(
+    place: &Place,
+    id: &ApplyId,
+    each: &mut dyn FnMut(&crate::path::RelPath),
+    done: &mut PutBack,
+) -> Option<Finding> {
+    let Place { repo, root, home, .. } = place;
+    let record = home.record(id).ok().flatten()?;
+    let journal = record.read().ok().filter(|journal| !journal.damaged)?;
+    let _ = record.undoing(&journal);
+    let before = put_back(repo.as_ref(), root, home, &record, &journal, each);
+    let trouble = close(home, record, &journal, &before);
+    done.files.retain(|file| before.files.iter().all(|other| other.path != file.path));
+    done.files.extend(before.files);
+    done.files.sort_by(|a, b| a.path.cmp(&b.path));
+    done.incomplete |= before.incomplete;
+    trouble
 }
 
 /// Makes what was put back durable and removes the record, where nothing needs it any more.
@@ -255,6 +281,7 @@ fn not_looked_into(at: &Path, why: &Error) -> RepoReport {
         drift: untold(),
         files: Vec::new(),
         findings: vec![Finding { kind: FindingKind::CannotWrite, message }],
+        history: None,
         name: at.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         staging: Default::default(),
         target: Some(at.to_owned()),

@@ -7,7 +7,7 @@ use super::live::{Core, root_of};
 use super::turn::Turn;
 use crate::access::LeaseState;
 use crate::agent::{Agent, SessionFacts};
-use crate::apply::{ApplyOptions, apply};
+use crate::apply::{ApplyHistory, ApplyOptions, apply};
 use crate::conversation::{Message, Role};
 use crate::error::{Error, ErrorKind};
 use crate::handoff::runs::Step;
@@ -144,7 +144,8 @@ impl Worker {
         let Some(workspace) = core.workspace.clone() else {
             return nothing(NothingRestored::NoTarget, "the environment has no repository".to_owned());
         };
-        let options = ApplyOptions::default();
+        // On the branch it was on, with commits that are nowhere else, so that a later session goes on from there.
+        let options = ApplyOptions { history: ApplyHistory::Branch, ..ApplyOptions::default() };
         match blocking::unblock(move || apply(&snapshot, &workspace, &options)).await {
             Ok(report) if report.repos.iter().all(|repo| repo.drift.kind == DriftKind::NoTarget) => {
                 let why = "no repository of the environment is one of the workspace state's".to_owned();

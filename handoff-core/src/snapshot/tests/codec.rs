@@ -35,6 +35,7 @@ fn full() -> Manifest {
             upstream: Some("origin/main".into()),
             extra: Extra::new(),
         },
+        history: Some(history()),
         id: RepoIdentity { remotes: vec!["host/app".into()], roots: vec![oid(b"r")], extra: Extra::new() },
         omissions: vec![Omission {
             count: Some(3),
@@ -59,6 +60,18 @@ fn full() -> Manifest {
         partial: Some(PartialReason::Deadline),
         ..manifest(vec![app, lib])
     }
+}
+
+/// Unpushed commits with every field there is; no writer sets a cut and parts at once.
+fn history() -> History {
+    let cut = HistoryCut {
+        commit: Some(oid(b"c")),
+        path: Some("config".into()),
+        rule: Some("jwt".into()),
+        ..HistoryCut::new(HistoryCutReason::SecretContent)
+    };
+    let parts = vec![HistoryPart::new(Digest::of(b"part"), 4)];
+    History { commits: 2, cut: Some(cut), parts, prerequisites: vec![oid(b"p")], extra: Extra::new() }
 }
 
 fn decode(bytes: &[u8]) -> Result<Manifest, Error> {

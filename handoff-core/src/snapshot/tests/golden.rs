@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{entry, file, manifest, oid, omission, repo, untracked};
-use crate::snapshot::*;
+use crate::snapshot::{part, *};
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -259,6 +259,41 @@ fn schema() -> Schema {
     Schema(serde_json::from_slice(&text).unwrap())
 }
 
+/// A manifest of one repository with unpushed commits, and their one part.
+fn with_history() -> (Manifest, Vec<u8>, Vec<part::Object>) {
+    let objects = vec![
+        part::Object { kind: part::ObjectKind::Commit, data: b"tree ...\n".to_vec() },
+        part::Object { kind: part::ObjectKind::Tree, data: Vec::new() },
+        part::Object { kind: part::ObjectKind::Blob, data: [NOTES.repeat(100), b"more\n".to_vec()].concat() },
+    ];
+    let part = part::encode(&[(oid(b"base"), NOTES.repeat(100))], &objects).unwrap();
+    let mut app = repo("app", Vec::new());
+    // The part of the committed example, since another version of zstd may compress differently.
+    let committed = std::fs::read(package("tests/golden/history-v1.part")).unwrap_or_else(|_| part.clone());
+    app.history = Some(History {
+        commits: 1,
+        parts: vec![HistoryPart::new(Digest::of(&committed), committed.len() as u64)],
+        prerequisites: vec![oid(b"p")],
+        ..History::default()
+    });
+    (manifest(vec![app]), part, objects)
+}
+
+#[test]
+fn golden_history() {
+    let path = package("tests/golden/history-v1.part");
+    if blessing() {
+        std::fs::write(&path, with_history().1).unwrap();
+    }
+    let (manifest, _, objects) = with_history();
+    check("manifest-v1-history.json", &manifest.to_canonical().unwrap());
+    let committed = std::fs::read(&path).unwrap();
+    assert_eq!(part::bases(&committed, crate::id::ObjectFormat::Sha1), Ok(vec![oid(b"base")]));
+    assert_eq!(part::decode(&committed, crate::id::ObjectFormat::Sha1, &NOTES.repeat(100)), Ok(objects));
+    let schema = schema();
+    schema.check(&schema.0, &serde_json::to_value(&manifest).unwrap(), "").unwrap();
+}
+
 #[test]
 fn golden_manifest_fits_the_schema() {
     let schema = schema();
@@ -294,6 +329,7 @@ fn the_schema_knows_every_field_and_name_that_the_code_knows() {
     known("omission_reason", OmissionReason::KNOWN);
     known("operation_kind", OperationKind::KNOWN);
     known("partial_reason", PartialReason::KNOWN);
+    known("history_cut_reason", HistoryCutReason::KNOWN);
     // Every field of the golden manifest, which has nearly all, is described.
     fn fields(schema: &Value, rule: &Value, value: &Value, at: &str) {
         let rule = match rule.get("$ref").and_then(Value::as_str) {

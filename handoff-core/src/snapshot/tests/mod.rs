@@ -29,6 +29,7 @@ pub(super) fn repo(name: &str, entries: Vec<Entry>) -> RepoManifest {
         failed: None,
         flags: RepoFlags::default(),
         head: Head { commit: Some(oid(b"a commit")), ..Head::default() },
+        history: None,
         id: RepoIdentity::default(),
         name: name.to_owned(),
         object_format: Some(crate::ObjectFormat::Sha1),

@@ -3,6 +3,7 @@
 mod access;
 mod cast;
 mod commands;
+mod commits;
 mod faults;
 mod queue;
 mod race;

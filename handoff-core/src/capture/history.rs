@@ -1,0 +1,188 @@
+//! Unpushed commits: what is new in them, in parts that the spool keeps like any other content.
+
+use std::collections::HashSet;
+
+use super::Run;
+use super::options::CaptureHistory;
+use super::read::Stop;
+use crate::error::Error;
+use crate::git::{Broken, NewObject, Objects, Repo, Unpushed};
+use crate::id::Oid;
+use crate::path::RelPath;
+use crate::progress::Phase;
+use crate::snapshot::part::{BASES, MAX_BASES, Object, ObjectKind, RAW, encode};
+use crate::snapshot::{Extra, Head, History, HistoryCut, HistoryCutReason, HistoryPart};
+
+/// Findings looked at in a content whose earlier version may hold them already.
+const MOST: usize = 1_000;
+
+/// Why listing ends early.
+enum Enough {
+    Cut(Box<HistoryCut>),
+    Failed(Error),
+}
+
+impl From<Error> for Enough {
+    fn from(why: Error) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl Run<'_> {
+    /// The unpushed commits of a repository with HEAD at `head`; `None` where there are none.
+    pub(super) fn history(&mut self, repo: &Repo, name: &str, head: &Head) -> Result<Option<History>, Stop> {
+        let Some(head) = head.commit.filter(|_| self.options.history == CaptureHistory::Auto) else {
+            return Ok(None);
+        };
+        // A walk that meets a commit which is not here (a damaged or oddly cut history) says nothing of files.
+        let unpushed = match repo.unpushed(&head, self.options.max_history_commits) {
+            Ok(None) => return Ok(None),
+            Ok(Some(unpushed)) => unpushed,
+            Err(_) => return Ok(Some(cut(0, HistoryCut::new(HistoryCutReason::Unreadable)))),
+        };
+        let commits = unpushed.commits.len() as u64;
+        if unpushed.too_many {
+            let why = HistoryCut::new(HistoryCutReason::TooManyCommits);
+            return Ok(Some(cut(self.options.max_history_commits, why)));
+        }
+        match self.parts(repo, name, &unpushed) {
+            Ok(parts) => {
+                self.bytes += parts.iter().map(|part| part.size).sum::<u64>();
+                let prerequisites = unpushed.prerequisites;
+                Ok(Some(History { commits, cut: None, parts, prerequisites, extra: Extra::new() }))
+            }
+            Err(Enough::Cut(why)) => Ok(Some(cut(commits, *why))),
+            Err(Enough::Failed(why)) => Err(Stop::Capture(why)),
+        }
+    }
+
+    fn parts(&self, repo: &Repo, name: &str, unpushed: &Unpushed) -> Result<Vec<HistoryPart>, Enough> {
+        let mut meter = self.options.control.phase(Phase::History, unpushed.commits.len() as u64);
+        let mut press =
+            Press { run: self, objects: Objects::new(repo), waiting: Vec::new(), raw: 0, parts: Vec::new() };
+        let listed = repo.new_objects(unpushed, &mut |object| {
+            if object.kind == ObjectKind::Commit {
+                meter.step(1, object.data.len() as u64, None)?;
+                if self.until.reached().is_some() {
+                    return Err(Enough::Cut(Box::new(HistoryCut::new(HistoryCutReason::Deadline))));
+                }
+            }
+            press.check(name, &object)?;
+            press.add(object)
+        });
+        match listed {
+            Ok(()) => press.finish(),
+            Err(Broken::Stopped(why)) => Err(why),
+            Err(Broken::Missing { commit, path }) => Err(at(HistoryCutReason::Unreadable, commit, path)),
+            Err(Broken::TooLarge { commit, path }) => Err(at(HistoryCutReason::TooLarge, commit, path)),
+        }
+    }
+}
+
+fn cut(commits: u64, why: HistoryCut) -> History {
+    History { commits, cut: Some(why), ..History::default() }
+}
+
+fn at(reason: HistoryCutReason, commit: Oid, path: RelPath) -> Enough {
+    let path = Some(path).filter(|path| !path.as_bytes().is_empty());
+    Enough::Cut(Box::new(HistoryCut { commit: Some(commit), path, ..HistoryCut::new(reason) }))
+}
+
+/// Gathers objects into parts.
+struct Press<'a> {
+    run: &'a Run<'a>,
+    objects: Objects<'a>,
+    /// What goes into the next part.
+    waiting: Vec<NewObject>,
+    /// Their bytes.
+    raw: usize,
+    parts: Vec<HistoryPart>,
+}
+
+impl Press<'_> {
+    /// Whether a new content may leave the machine: the rules are those for files.
+    fn check(&self, repo: &str, object: &NewObject) -> Result<(), Enough> {
+        if object.kind != ObjectKind::Blob {
+            return Ok(());
+        }
+        let secrets = self.run.secrets;
+        let stop = |reason, rule| match at(reason, object.commit, object.path.clone()) {
+            Enough::Cut(why) => Err(Enough::Cut(Box::new(HistoryCut { rule: Some(rule), ..*why }))),
+            failed @ Enough::Failed(_) => Err(failed),
+        };
+        if object.base.is_none()
+            && let Err(rule) = secrets.name(repo, &object.path)
+        {
+            return stop(HistoryCutReason::SecretName, rule);
+        }
+        let found = secrets.look(repo, &object.path, MOST, &object.data).found;
+        if found.is_empty() {
+            return Ok(());
+        }
+        // A secret that the version before holds already is no news to whoever has that.
+        let before =
+            object.base.and_then(|base| self.objects.read(&base)).map(|(_, data)| data).unwrap_or_default();
+        let known: HashSet<_> =
+            secrets.all(&before).into_iter().map(|found| (found.rule, found.value)).collect();
+        match found.into_iter().find(|found| !known.contains(&(found.rule.clone(), found.value))) {
+            Some(new) => stop(HistoryCutReason::SecretContent, new.rule),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, object: NewObject) -> Result<(), Enough> {
+        if !self.waiting.is_empty() && self.raw + object.data.len() > RAW {
+            self.press()?;
+        }
+        self.raw += object.data.len();
+        self.waiting.push(object);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<HistoryPart>, Enough> {
+        if !self.waiting.is_empty() {
+            self.press()?;
+        }
+        Ok(self.parts)
+    }
+
+    fn press(&mut self) -> Result<(), Enough> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.raw = 0;
+        // Versions of one path follow each other, the oldest first: the sort is stable.
+        waiting.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+        let bases = self.bases(&waiting);
+        let objects: Vec<Object> =
+            waiting.into_iter().map(|object| Object { kind: object.kind, data: object.data }).collect();
+        let part = encode(&bases, &objects)
+            .map_err(|why| Error::io("compressing unpushed commits in", &std::env::temp_dir(), why))?;
+        let size = part.len() as u64;
+        let so_far: u64 = self.parts.iter().map(|part| part.size).sum();
+        if so_far + size > self.run.options.max_history_bytes {
+            return Err(Enough::Cut(Box::new(HistoryCut::new(HistoryCutReason::TooLarge))));
+        }
+        let blob = self.run.spool.add(&part)?;
+        self.parts.push(HistoryPart::new(blob, size));
+        Ok(())
+    }
+
+    /// The earlier versions of `waiting` that are not among it.
+    fn bases(&self, waiting: &[NewObject]) -> Vec<(Oid, Vec<u8>)> {
+        let mut known: HashSet<Oid> = waiting.iter().map(|object| object.oid).collect();
+        let mut out = Vec::new();
+        let mut bytes = 0;
+        for object in waiting {
+            let Some(base) =
+                object.base.filter(|base| object.kind != ObjectKind::Commit && known.insert(*base))
+            else {
+                continue;
+            };
+            let fits = self.objects.size(&base).is_some_and(|size| bytes + size <= BASES as u64);
+            if let Some((_, data)) = self.objects.read(&base).filter(|_| fits && out.len() < MAX_BASES) {
+                bytes += data.len() as u64;
+                out.push((base, data));
+            }
+        }
+        out
+    }
+}
