@@ -6,9 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import handoff
+import pytest
 
 _GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,

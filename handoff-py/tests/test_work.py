@@ -8,10 +8,9 @@ import threading
 import time
 from pathlib import Path
 
+import handoff
 import pytest
 from conftest import Scene
-
-import handoff
 
 
 def test_work_travels_and_comes_back(scene: Scene) -> None:

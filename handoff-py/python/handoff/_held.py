@@ -77,7 +77,10 @@ def call(
     body: bytes | None = None,
 ) -> T:
     """The result of an operation that takes no time worth reporting."""
-    return finish(start(op, arguments, make, body))
+    operation = start(op, arguments, make, body)
+    # Nothing here waits for calls that need an event loop.
+    operation._loops = list
+    return finish(operation)
 
 
 def _packed(value: object) -> object:

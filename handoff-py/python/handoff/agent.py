@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from .conversation import (
     messages,
     messages_of,
 )
+from .errors import InvalidArgumentError
 from .operation import Operation
 from .report import ApplyReport
 from .run import SnapshotRef
@@ -223,6 +225,8 @@ class ForeignAgent(BuiltInAgent):
     """An agent of the caller's, as the core sees it."""
 
     def __init__(self, agent: Agent) -> None:
+        if inspect.iscoroutinefunction(getattr(agent, "describe", None)):
+            raise InvalidArgumentError("agent.describe is async; make it a plain method", argument="agent.describe")
         port = Port(agent, "agent", _METHODS)
         self._ports = (port,)
         self._handle = call("agent.foreign", {"agent": port}, handle_only)
