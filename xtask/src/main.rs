@@ -2,6 +2,7 @@
 //! it runs, installs the system packages it needs where it may, and says by name what is missing where it may not.
 
 mod git;
+mod node;
 mod python;
 mod run;
 mod tasks;
@@ -22,6 +23,7 @@ cargo xtask <task>, or make <task>
   torture   every kind of state with a table of what was met, the kill harness at every call, many more cases
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
+  node      the npm package: its addon, types, tests and examples
   tidy      the house rules alone
 ";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("lint") => tasks::lint(),
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),
+        Some("node") => node::test(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

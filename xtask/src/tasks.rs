@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting};
-use crate::{git, python, tidy, tools};
+use crate::{git, node, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -42,6 +42,7 @@ pub fn test() -> Done {
     // Benchmarks are built by clippy and run by `make bench`.
     tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
     phases.add("tests", run_counting(&mut tests, &mut counts));
+    phases.add("node", node::test());
     phases.add("python", python::test(&mut counts));
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);

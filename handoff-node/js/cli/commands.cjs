@@ -1,0 +1,202 @@
+"use strict";
+// What each command does. Each returns { json, text, complete }: the document, the lines for people, and whether all of it
+// could be done.
+
+const os = require("node:os");
+const {
+  DirStorage, Conversations, Handoff, InvalidArgumentError, QueueRuntime, Snapshot, Workspace, apply, capture, plan, preview, undo,
+} = require("../index.cjs");
+const { bytes, plural, safe } = require("./screen.cjs");
+
+/** A mistake of the person's, told with the usage. */
+class Usage extends Error {}
+
+const need = (value, what) => {
+  if (value === undefined || value === "") throw new Usage(`${what} is missing`);
+  return value;
+};
+
+function whole(value, name) {
+  if (value === undefined) return undefined;
+  if (!/^\d+$/.test(value)) throw new Usage(`--${name} ${value} is no number`);
+  return Number(value);
+}
+
+const workspace = (dirs) => Workspace.open(dirs.length > 0 ? dirs : ["."]);
+
+function captureOptions(given, control) {
+  const deadline = given.deadline === undefined ? undefined : Number(given.deadline) * 1000;
+  if (Number.isNaN(deadline)) throw new Usage(`--deadline ${given.deadline} is no number of seconds`);
+  const allowSecrets = given["allow-secret"]?.map((item) => {
+    const cut = item.lastIndexOf(":");
+    if (cut < 1) throw new Usage(`--allow-secret ${item} is not PATH:RULE`);
+    return { path: item.slice(0, cut), rule: item.slice(cut + 1) };
+  });
+  return {
+    ...control,
+    ...(given.exclude && { exclude: given.exclude }),
+    ...(given["include-ignored"] && { includeIgnored: given["include-ignored"] }),
+    ...(allowSecrets && { allowSecrets }),
+    ...(given["max-file-bytes"] && { maxFileBytes: whole(given["max-file-bytes"], "max-file-bytes") }),
+    ...(given["max-total-bytes"] && { maxTotalBytes: whole(given["max-total-bytes"], "max-total-bytes") }),
+    ...(deadline !== undefined && { deadline }),
+  };
+}
+
+function applyOptions(given, control) {
+  const options = { ...control };
+  if (given["on-conflict"]) options.onConflict = given["on-conflict"];
+  for (const name of ["staging", "durability", "symlinks"]) if (given[name]) options[name] = given[name];
+  return options;
+}
+
+/** Where a path is, for a line. */
+const place = ({ repo, path }) => safe(repo ? `${repo}/${path}` : path);
+
+function omissionLine(paint, omission) {
+  const rule = omission.rule ? ` (${safe(omission.rule)})` : "";
+  const count = omission.count ? `, ${plural(omission.count, "file")}` : "";
+  return `  ${paint.yellow("left out")}  ${place(omission)}: ${omission.reason}${rule}${count}`;
+}
+
+const planCommand = async (dirs, given, { control, paint }) => {
+  const found = await plan(await workspace(dirs), captureOptions(given, control));
+  const lines = [];
+  let total = 0;
+  let failed = 0;
+  for (const repo of found.repos) {
+    lines.push(paint.bold(safe(repo.name)));
+    if (repo.failed) lines.push(`  ${paint.red("failed")}  ${safe(repo.failed.message)}`);
+    failed += repo.failed ? 1 : 0;
+    for (const file of repo.files) {
+      lines.push(`  ${file.change.padEnd(9)} ${safe(file.path)}${file.bytes ? paint.dim(`  ${bytes(file.bytes)}`) : ""}`);
+      total += file.bytes;
+    }
+    for (const omission of repo.omissions) lines.push(omissionLine(paint, omission));
+  }
+  for (const file of found.looseFiles) lines.push(`  ${file.change.padEnd(9)} ${safe(file.path)}`);
+  for (const omission of found.looseOmissions) lines.push(omissionLine(paint, omission));
+  const files = found.repos.reduce((sum, repo) => sum + repo.files.length, found.looseFiles.length);
+  lines.push(`${plural(files, "file")}, ${bytes(total)}`);
+  return { json: found, text: lines.join("\n"), complete: failed === 0 };
+};
+
+function contents(snapshot, paint) {
+  const lines = [paint.bold(snapshot.id)];
+  for (const repo of snapshot.manifest.repos) {
+    const head = repo.head ?? {};
+    lines.push(`${paint.bold(safe(repo.name))}  ${safe(head.branch ?? "detached")} ${paint.dim(head.commit ?? "no commit")}`);
+    if (repo.failed) lines.push(`  ${paint.red("failed")}  ${safe(repo.failed.message)}`);
+  }
+  for (const entry of snapshot.entries) {
+    const what = entry.worktree === undefined ? "deleted" : entry.flags.untracked ? "untracked" : "changed";
+    lines.push(`  ${what.padEnd(9)} ${place(entry)}${entry.worktree?.size ? paint.dim(`  ${bytes(entry.worktree.size)}`) : ""}`);
+  }
+  for (const omission of snapshot.omissions) lines.push(omissionLine(paint, omission));
+  lines.push(`${plural(snapshot.entries.length, "entry", "entries")}, ${plural(snapshot.omissions.length, "omission")}`);
+  return lines.join("\n");
+}
+
+const isWhole = (snapshot) => !snapshot.partial && snapshot.manifest.repos.every((repo) => !repo.failed);
+
+const captureCommand = async (dirs, given, { control, paint }) => {
+  const output = need(given.output, "-o FILE");
+  const snapshot = await capture(await workspace(dirs), captureOptions(given, control));
+  await snapshot.save(output, control);
+  const { id, partial, entries, omissions } = snapshot;
+  const json = { id, file: output, partial, entries: entries.length, omissions };
+  const text = [contents(snapshot, paint), `written to ${safe(output)}`].join("\n");
+  return { json, text, complete: isWhole(snapshot) };
+};
+
+const showCommand = async ([file, repo, path], given, { control, paint }) => {
+  const snapshot = await Snapshot.open(need(file, "FILE"), control);
+  if (repo === undefined) {
+    const { id, manifest } = snapshot;
+    return { json: { id, manifest }, text: contents(snapshot, paint), complete: true };
+  }
+  const content = await snapshot.read(repo, need(path, "PATH"), given.layer);
+  if (content === null) throw new InvalidArgumentError(`${safe(path)} is not carried in that layer of ${safe(repo)}`, { argument: "path" });
+  return { json: { base64: content.toString("base64") }, raw: content, complete: true };
+};
+
+const diffCommand = async ([file, newer], _given, { control }) => {
+  const snapshot = await Snapshot.open(need(file, "FILE"), control);
+  const diff = newer === undefined ? await snapshot.diffBase() : await snapshot.diff(await Snapshot.open(newer, control));
+  return { json: { repos: diff.repos, unified: diff.toString() }, raw: diff.unified, complete: true };
+};
+
+const reported = (report) => ({ json: report, text: String(report), complete: report.verdict === "complete" });
+
+const applying = (verb) => async ([file, ...dirs], given, { control }) => {
+  const snapshot = await Snapshot.open(need(file, "FILE"), control);
+  return reported(await verb(snapshot, await workspace(dirs), applyOptions(given, control)));
+};
+
+const undoCommand = async ([id, ...dirs], _given, { control }) =>
+  reported(await undo(await workspace(dirs), need(id, "APPLY_ID"), control));
+
+const store = (given) => new DirStorage(need(given.store, "--store DIR"));
+const actor = (given) => given.actor ?? os.userInfo().username.toLowerCase();
+
+const forkCommand = async ([conversation], given) => {
+  const at = given.after !== undefined ? { after: given.after } : given.count !== undefined ? { count: whole(given.count, "count") } : "head";
+  const head = await new Conversations(store(given)).fork(need(conversation, "CONVERSATION"), { owner: actor(given), at });
+  return { json: head, text: `${head.id}  ${plural(head.messages, "message")}`, complete: true };
+};
+
+/** A hub over a folder, for what needs no place to run. */
+function hub(given, environments = []) {
+  const storage = store(given);
+  return new Handoff({ storage, runtime: new QueueRuntime({ storage, name: given.queue ?? "default", environments }) });
+}
+
+const runsCommand = async (_args, given, { paint }) => {
+  const limit = whole(given.limit, "limit") ?? 50;
+  const page = await hub(given).listRuns({ actor: actor(given), limit, ...(given.team && { team: given.team }) });
+  const colour = { succeeded: paint.green, failed: paint.red, blocked: paint.yellow, running: paint.cyan };
+  const line = (run) =>
+    `${run.id}  ${(colour[run.state] ?? String)(run.state.padEnd(9))} ${plural(run.sessions.length, "session")}  ${safe(run.task ?? "")}`;
+  return { json: page, text: page.runs.length > 0 ? page.runs.map(line).join("\n") : "no runs", complete: true };
+};
+
+const continueCommand = async ([run, ...words], given) => {
+  need(run, "RUN");
+  const who = { actor: actor(given) };
+  const { environment } = await hub(given).run(run, who);
+  const prompt = need(words.join(" "), "PROMPT");
+  const went = await hub(given, [{ id: environment }]).continue(run, {
+    ...who,
+    prompt,
+    ...(given.model && { model: given.model }),
+    ...(given["idempotency-key"] && { idempotencyKey: given["idempotency-key"] }),
+  });
+  return { json: went, text: `${went.went} ${went.session}`, complete: true };
+};
+
+const pullCommand = async ([run, ...dirs], given, { control }) => {
+  const options = { actor: actor(given), ...applyOptions(given, control), ...(given.preview && { action: "preview" }) };
+  const pulled = await hub(given).pull(need(run, "RUN"), await workspace(dirs), options);
+  const { conversation, report, nothing, snapshot } = pulled;
+  const json = { conversation, report, nothing, snapshot: snapshot?.id };
+  const lines = [report ? String(report) : `no workspace state: ${nothing}`];
+  if (conversation) lines.push(`conversation forked as ${conversation.id}`);
+  return { json, text: lines.join("\n"), complete: report ? report.verdict === "complete" : false };
+};
+
+module.exports = {
+  Usage,
+  commands: {
+    plan: planCommand,
+    capture: captureCommand,
+    show: showCommand,
+    diff: diffCommand,
+    preview: applying(preview),
+    apply: applying(apply),
+    undo: undoCommand,
+    fork: forkCommand,
+    runs: runsCommand,
+    continue: continueCommand,
+    pull: pullCommand,
+  },
+};

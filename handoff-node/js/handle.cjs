@@ -1,0 +1,68 @@
+"use strict";
+// What the classes over a native handle have in common.
+
+const { Operation } = require("./operation.cjs");
+const { classes, invalid } = require("./errors.cjs");
+const { HANDLE } = require("./wire.cjs");
+
+const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
+/** Only this package makes instances of some classes. */
+const KEY = Symbol("handoff");
+
+/** Holds a native handle, or makes it when it is first needed. */
+class Held {
+  #handle;
+  #make;
+  #closed = false;
+
+  constructor(handleOrMake) {
+    if (typeof handleOrMake === "function") this.#make = handleOrMake;
+    else this.#handle = handleOrMake;
+  }
+
+  /** The native handle, or a promise of it. */
+  [HANDLE]() {
+    if (this.#closed) throw new classes.InvalidArgumentError(`this ${this.constructor.name} is closed`, { argument: "this" });
+    if (this.#handle === undefined) {
+      // One that could not be made is tried again at the next use.
+      const made = (async () => (await this.#make()).handle)();
+      made.catch(() => {
+        if (this.#handle === made) this.#handle = undefined;
+      });
+      this.#handle = made;
+    }
+    return this.#handle;
+  }
+
+  /** Lets go of what it holds; every later use throws. Never blocks, and does no harm when done twice. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    if (handle instanceof Promise) handle.then((made) => made.close(), () => {});
+    else handle?.close();
+  }
+
+  [dispose]() {
+    this.close();
+  }
+}
+
+/** A call of `op`, whose arguments are checked as part of it: what is wrong with them rejects. */
+function call(op, prepare, control, make, map) {
+  // An async function, so that what it throws is the operation's failure and not thrown at the caller.
+  const request = (async () => {
+    const { body, ...args } = await prepare();
+    return { op, args, body };
+  })();
+  request.catch(() => {});
+  return new Operation(request, control, make, map);
+}
+
+/** Refuses `new` for classes whose instances come from the core. */
+function onlyOurs(key, type) {
+  if (key !== KEY) throw invalid(type, "has no public constructor");
+}
+
+module.exports = { Held, KEY, call, onlyOurs };

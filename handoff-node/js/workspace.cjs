@@ -1,0 +1,53 @@
+"use strict";
+// Which checkouts and files belong together.
+
+const { Held, KEY, call, onlyOurs } = require("./handle.cjs");
+const { options, pathText, path, paths } = require("./value.cjs");
+
+class Workspace extends Held {
+  constructor(key, answer) {
+    onlyOurs(key, "Workspace");
+    super(answer.handle);
+    this.repos = answer.repos.map((repo) => ({ name: repo.name, root: pathText(repo.root) }));
+    this.looseFiles = (answer.loose_files ?? []).map((file) => ({ name: pathText(file.name), path: pathText(file.path) }));
+    this.looseRoot = pathText(answer.loose_root);
+    this.leftOut = (answer.left_out ?? []).map((left) => ({ path: pathText(left.path), reason: left.reason }));
+  }
+
+  static open(roots, given) {
+    const make = (answer) => new Workspace(KEY, answer);
+    const prepare = () => {
+      const { rest } = options(given);
+      const { looseFiles, looseRoot, ...more } = rest;
+      return {
+        roots: paths(roots, "roots"),
+        loose_files: looseFiles && Object.entries(looseFiles).map(([name, file]) => ({ name, path: path(file, `looseFiles.${name}`) })),
+        loose_root: looseRoot === undefined ? undefined : path(looseRoot, "looseRoot"),
+        ...more,
+      };
+    };
+    return call("workspace.new", prepare, {}, make);
+  }
+
+  static discover(written, { read } = {}) {
+    const make = (answer) => new Workspace(KEY, answer);
+    const prepare = () => ({ written: paths(written, "written"), read: read && paths(read, "read") });
+    return call("workspace.discover", prepare, {}, make);
+  }
+
+  static fromDeclarations(file) {
+    const make = (answer) => new Workspace(KEY, answer);
+    return call("workspace.from_declarations", () => ({ path: path(file, "path") }), {}, make);
+  }
+
+  toDeclarations() {
+    return call("workspace.to_declarations", () => ({ workspace: this }));
+  }
+
+  toJSON() {
+    const { repos, looseFiles, looseRoot, leftOut } = this;
+    return { repos, looseFiles, looseRoot, leftOut };
+  }
+}
+
+module.exports = { Workspace };

@@ -1,0 +1,86 @@
+// Short scripts that end at every sort of moment: none may crash or hang. A sample by default; HANDOFF_NODE_SCRIPTS=200
+// runs so many.
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import { checkout, run, temporary, write } from "./support.mjs";
+
+const SCRIPTS = Number(process.env.HANDOFF_NODE_SCRIPTS ?? 16);
+
+const dir = checkout(path.join(temporary(), "app"));
+for (let number = 0; number < 300; number += 1) write(dir, `many/${number}.txt`, `${number}\n`);
+
+const prelude = `
+  const { Conversations, DirStorage, Handoff, LocalRuntime, MemoryStorage, Workspace, capture } = require("handoff-node");
+  const { Worker, isMainThread } = require("node:worker_threads");
+  const dir = ${JSON.stringify(dir)};
+  const pause = (most) => new Promise((resolve) => setTimeout(resolve, Math.random() * most));
+  const never = {
+    putNew: () => new Promise(() => {}), put: () => new Promise(() => {}), putStream: () => new Promise(() => {}),
+    get: () => new Promise(() => {}), list: () => new Promise(() => {}), delete: () => new Promise(() => {}),
+  };
+  const busy = () => {
+    Workspace.open(dir).then((ws) => capture(ws, { onProgress() {} })).catch(() => {});
+    new Conversations(never).create({ owner: "ana" }).catch(() => {});
+    new Conversations(new MemoryStorage()).create({ owner: "ana" }).catch(() => {});
+  };
+`;
+
+/** How a script ends, by name. */
+const ENDINGS = {
+  "exit during operations": `busy(); pause(40).then(() => process.exit(0));`,
+  "exit at once": `busy(); process.exit(0);`,
+  "exit after one": `Workspace.open(dir).then((ws) => capture(ws)).then(() => process.exit(0));`,
+  "the end after one": `Workspace.open(dir).then((ws) => capture(ws)).then((snapshot) => snapshot.read("app", "many/1.txt"));`,
+  "exit within a callback": `Workspace.open(dir).then((ws) => capture(ws, { onProgress: () => process.exit(0) }));`,
+  "exit within an implementer": `
+    const storage = { ...never, putNew: () => process.exit(0) };
+    new Conversations(storage).create({ owner: "ana" });`,
+  "an uncaught error during operations": `
+    busy();
+    process.on("uncaughtException", () => process.exit(0));
+    pause(30).then(() => setImmediate(() => { throw new Error("mine"); }));`,
+  "workers that are terminated during operations": `
+    const script = ${JSON.stringify("PRELUDE busy(); setInterval(() => {}, 1000);")}.replace("PRELUDE", prelude);
+    const workers = [1, 2, 3].map(() => new Worker(script, { eval: true }));
+    pause(150).then(() => Promise.all(workers.map((worker) => worker.terminate())))
+      .then(() => Workspace.open(dir)).then((ws) => capture(ws)).then(() => process.exit(0));`,
+  "workers that end by themselves": `
+    const script = prelude + 'Workspace.open(dir).then((ws) => capture(ws)).then((s) => s.id);';
+    const workers = [1, 2, 3].map(() => new Worker(script, { eval: true }));
+    Promise.all(workers.map((worker) => new Promise((resolve, reject) => worker.on("exit", resolve).on("error", reject))));`,
+  "an agent that never ends": `
+    const runtime = new LocalRuntime({ agent: { run: () => new Promise(() => {}) }, root: dir + "-runs", environments: [{ id: "e" }] });
+    const hub = new Handoff({ storage: new MemoryStorage(), runtime });
+    hub.start({ actor: "ana", environment: "e", prompt: "go" }).then(() => pause(30)).then(() => process.exit(0));`,
+};
+
+test(`${SCRIPTS} short scripts end without a crash`, async () => {
+  const names = Object.keys(ENDINGS);
+  const jobs = Array.from({ length: SCRIPTS }, (_, number) => names[number % names.length]);
+  const one = async () => {
+    for (let name = jobs.pop(); name !== undefined; name = jobs.pop()) {
+      const script = `const prelude = ${JSON.stringify(prelude)};\n${prelude}\n${ENDINGS[name]}`;
+      const { code, signal, stderr } = await run(["--eval", script], { timeout: 60_000 });
+      assert.deepEqual([code, signal, stderr], [0, null, ""], name);
+    }
+  };
+  await Promise.all([one(), one()]);
+});
+
+test("Ctrl-C during a capture with a signal of the script's own", async () => {
+  const script = `${prelude}
+    const stop = new AbortController();
+    process.once("SIGINT", () => stop.abort(new Error("interrupted")));
+    Workspace.open(dir).then((ws) => {
+      console.log("ready");
+      return capture(ws, { signal: stop.signal, quiet: 5000 });
+    }).catch((error) => console.log(error.message));
+  `;
+  const { code, stdout } = await run(["--eval", script], {
+    started: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
+  });
+  assert.equal(code, 0);
+  assert.match(stdout, /^ready\n(interrupted\n)?$/);
+});

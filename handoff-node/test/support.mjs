@@ -1,0 +1,80 @@
+// Checkouts to work on, with a git whose configuration is nobody's.
+
+import { execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+export const home = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+const environment = () => {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_"));
+  return {
+    ...Object.fromEntries(kept),
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_AUTHOR_NAME: "Ana",
+    GIT_AUTHOR_EMAIL: "ana@example.com",
+    GIT_AUTHOR_DATE: "2026-01-02T03:04:05Z",
+    GIT_COMMITTER_NAME: "Ana",
+    GIT_COMMITTER_EMAIL: "ana@example.com",
+    GIT_COMMITTER_DATE: "2026-01-02T03:04:05Z",
+  };
+};
+
+/** What git prints. */
+export const git = (dir, ...args) =>
+  execFileSync("git", ["-C", dir, ...args], { env: environment(), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+/** A directory that is removed when the test file is done. */
+export function temporary() {
+  const dir = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "handoff-node-")));
+  after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+export const write = (dir, name, content) => {
+  const file = path.join(dir, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, content);
+};
+
+export const read = (dir, name) => fs.readFileSync(path.join(dir, name), "utf8");
+
+/** A checkout with one commit of these files. */
+export function checkout(dir, files = { "README.md": "one\n", "src/a.txt": "a\nb\nc\n" }) {
+  fs.mkdirSync(dir, { recursive: true });
+  git(dir, "init", "--quiet", "--initial-branch=main");
+  for (const [name, content] of Object.entries(files)) write(dir, name, content);
+  git(dir, "add", "--all");
+  git(dir, "commit", "--quiet", "--message", "first");
+  return dir;
+}
+
+/** Two clones of one project, `laptop` with work that is not committed. */
+export function laptopAndCloud() {
+  const dir = temporary();
+  const origin = checkout(path.join(dir, "origin"));
+  const [laptop, cloud] = ["laptop", "cloud"].map((name) => {
+    git(dir, "clone", "--quiet", origin, name);
+    return path.join(dir, name);
+  });
+  write(laptop, "src/a.txt", "a\nB\nc\n");
+  write(laptop, "notes.txt", "new\n");
+  fs.rmSync(path.join(laptop, "README.md"));
+  return { dir, origin, laptop, cloud };
+}
+
+/** A process of Node's own; resolves with how it ended. */
+export function run(args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: home, env: environment(), ...options });
+    const out = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (out[name] += text));
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code, signal, ...out }));
+    options.started?.(child);
+  });
+}
