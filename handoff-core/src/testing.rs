@@ -2,9 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
+use crate::agent::{Agent, CommandAgent};
+use crate::environment::Environment;
 use crate::error::Error;
+use crate::handoff::Handoff;
+use crate::runtime::{Checkouts, LocalRuntime};
 use crate::snapshot::{Manifest, Snapshot, Spool};
+use crate::storage::MemoryStorage;
 
 pub use crate::secrets::sample::sample as secret_sample;
 
@@ -27,6 +33,23 @@ pub fn merge_texts(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
         crate::text::Merged::Clean(text) => Some(text),
         crate::text::Merged::Conflict { .. } => None,
     }
+}
+
+/// [`laptop_and_cloud`], and a hub on this machine whose environment `cloud` clones from there and whose agent is a shell
+/// script: what the examples about runs work on.
+pub fn hub(script: &str) -> std::io::Result<(tempfile::TempDir, PathBuf, Handoff)> {
+    hub_with(Arc::new(CommandAgent::new("sh", ["-c", script])))
+}
+
+/// As [`hub`], with another agent.
+pub fn hub_with(agent: Arc<dyn Agent>) -> std::io::Result<(tempfile::TempDir, PathBuf, Handoff)> {
+    let (dir, laptop, cloud) = laptop_and_cloud()?;
+    let id = "cloud".parse().map_err(std::io::Error::other)?;
+    let environment = Environment::new(id).with_repo("laptop", cloud.to_string_lossy());
+    let checkouts = Checkouts::new(dir.path().join("runs")).with(environment);
+    let runtime = LocalRuntime::new(agent, checkouts);
+    let hub = Handoff::new(Arc::new(MemoryStorage::new()), Arc::new(runtime));
+    Ok((dir, laptop, hub))
 }
 
 /// A repository with an uncommitted edit of `notes.txt`, and a clean clone of it, both below one temporary

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Durability, Snapshot, Workspace, apply, capture,
+    AllowSecret, ApplyOptions, ApplyReport, CaptureOptions, Durability, Snapshot, Workspace, apply, capture,
 };
+
+use handoff_core::snapshot::OmissionReason;
 
 use crate::git::{Git, Result, Tree};
 use crate::history::Case;
@@ -65,8 +67,28 @@ impl Stage {
         let mut options = CaptureOptions::default();
         // Nobody else writes here.
         options.quiet = Duration::ZERO;
-        let snapshot =
-            capture(&workspace(&self.source)?, &options).map_err(|why| format!("capture: {why}"))?;
+        let captured = |options: &CaptureOptions| {
+            capture(&workspace(&self.source)?, options).map_err(|why| format!("capture: {why}"))
+        };
+        let mut snapshot = captured(&options)?;
+        // Histories hold names and texts that look like secrets. What stays at home is not what is compared here, so each
+        // is allowed, by exact path and rule; one file may break several rules, one after another.
+        loop {
+            let allowed = options.allow_secrets.len();
+            for (_, omission) in snapshot.omissions() {
+                let one =
+                    omission.rule.as_ref().map(|rule| AllowSecret::new(omission.path.clone(), rule.as_str()));
+                let secret =
+                    matches!(omission.reason, OmissionReason::SecretName | OmissionReason::SecretContent);
+                options
+                    .allow_secrets
+                    .extend(one.filter(|one| secret && !options.allow_secrets.contains(one)));
+            }
+            if options.allow_secrets.len() == allowed {
+                break;
+            }
+            snapshot = captured(&options)?;
+        }
         let mut options = ApplyOptions::default();
         options.durability = Durability::Process;
         let report =

@@ -64,7 +64,17 @@ pub fn lint() -> Done {
     phases.add("format", format());
     phases.add("clippy", clippy());
     if tools::has_cargo("deny") {
-        phases.add("licences and bans", run(&mut cargo(&["deny", "--locked", "--workspace", "check"])));
+        let deny = |what: &[&str]| {
+            let mut command = cargo(&["deny", "--locked", "--workspace", "check"]);
+            command.args(what);
+            run(&mut command)
+        };
+        phases.add("licences and bans", deny(&["licenses", "bans", "sources"]));
+        // The database of advisories is fetched. A change is not to blame for a network that is not there, nor for what
+        // became known since.
+        if let Err(why) = deny(&["advisories"]) {
+            println!("advisories were found, or could not be looked up: {why}");
+        }
     } else {
         println!(
             "cargo-deny is not installed, so deny.toml is not checked; `cargo install --locked cargo-deny`"

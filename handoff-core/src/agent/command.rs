@@ -110,7 +110,7 @@ impl Agent for CommandAgent {
     }
 
     async fn run(&self, session: ActiveSession) -> Result<SessionEnd, AgentError> {
-        let mut group = Group(self.spawn(&session)?);
+        let mut group = Group(self.spawn(&session)?, false);
         let prompt = session.facts().prompt.clone();
         if let Some(mut stdin) = group.0.stdin.take() {
             // On a thread of its own: a program that does not read must not stop us from reading what it writes.
@@ -141,7 +141,9 @@ impl Agent for CommandAgent {
                     }
                     session.append(vec![Message::assistant(text)]).await?;
                 }
-                Some(Err(_)) => break,
+                // It has closed its output, or ended; one that goes on is waited for, and can still be stopped.
+                Some(Err(_)) if ended.is_some() => break,
+                Some(Err(_)) => SystemClock.sleep(Duration::from_millis(20)).await,
                 None if ended.is_some_and(|at: Instant| at.elapsed() >= LINGER) => break,
                 None => {}
             }
@@ -161,15 +163,8 @@ impl Agent for CommandAgent {
             }
         }
         drop(output);
-        if flooded || asked.is_some() {
-            group.signal(rustix::process::Signal::KILL);
-        }
-        let status = blocking::unblock(move || {
-            let status = group.0.wait();
-            // Whatever the program left running in its group ends with it.
-            group.signal(rustix::process::Signal::KILL);
-            status
-        });
+        // Whatever the program left running in its group ends with it.
+        let status = blocking::unblock(move || group.end());
         let status = status
             .await
             .map_err(|error| AgentError::new("the program could not be waited for").because(error))?;
@@ -194,8 +189,8 @@ impl Agent for CommandAgent {
     }
 }
 
-/// A process and everything it starts.
-struct Group(Child);
+/// A process and everything it starts, and whether that was ended.
+struct Group(Child, bool);
 
 impl Group {
     fn signal(&self, signal: rustix::process::Signal) {
@@ -216,13 +211,21 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Ends all of it. The group is told before its leader is reaped: until then its number is nobody else's.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        if !self.1 {
+            self.signal(rustix::process::Signal::KILL);
+            self.1 = true;
+        }
+        self.0.wait()
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         // A turn that was dropped half-way leaves no process behind.
-        if matches!(self.0.try_wait(), Ok(None)) {
-            self.signal(rustix::process::Signal::KILL);
-            let _ = self.0.wait();
-        }
+        let _ = self.end();
     }
 }
 

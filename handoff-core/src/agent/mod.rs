@@ -89,12 +89,18 @@ impl From<Error> for AgentError {
     }
 }
 
-/// Who answers.
+/// Who answers. `handoff_core::conformance::agent::check` (feature `conformance`) checks an implementation against this
+/// contract.
 ///
 /// # Contract
 /// 1. `run` returns soon after [`ActiveSession::cancelled`] is true. One that does not is left behind after a grace
 ///    period: its session ends without it, and it can write nothing more.
-/// 2. Everything that must not be lost is appended; what an agent keeps to itself ends with it.
+/// 2. Everything that must not be lost is appended, as the assistant's words; what an agent keeps to itself ends with it.
+///    It says that it succeeded only when it was not stopped and what it said is stored.
+/// 3. `describe` says the same each time, and usage is reported as a total that never falls.
+/// 4. One instance serves any number of sessions, also at once; a failed one changes nothing for the next.
+/// 5. Whatever the prompt is, and whether or not the working directory is there: trouble is an error or a failed end,
+///    never a turn without end.
 #[async_trait]
 pub trait Agent: Send + Sync + 'static {
     /// What it is. Asked before anything starts.

@@ -135,7 +135,8 @@ pub enum SymlinkPolicy {
 /// # Errors
 /// Only when nothing was done: [`Error::Busy`] while another apply or undo is at work,
 /// [`Error::JournalNotSafe`], [`Error::InvalidArgument`] for a mapping of what does not exist, and
-/// [`Error::Cancelled`], after which everything is as it was.
+/// [`Error::Cancelled`], after which everything is as it was. An earlier apply that had been cut off may have been rolled
+/// back by then.
 ///
 /// ```
 /// # let (_dir, laptop, cloud) = handoff_core::testing::laptop_and_cloud()?;

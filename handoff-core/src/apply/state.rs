@@ -109,7 +109,7 @@ impl Here {
 /// Reads what is at `name`. Files above `hold` bytes are hashed without being kept, with git's id in `format`
 /// (where given) computed on the way.
 pub(super) fn read(dir: &Dir, name: &[u8], hold: u64, format: Option<ObjectFormat>) -> io::Result<Here> {
-    let mut last = None;
+    let (mut last, mut refused) = (None, None);
     for _ in 0..ATTEMPTS {
         // A file is the usual case, and opening it says as much as looking first would.
         match dir.open_file(name) {
@@ -141,17 +141,15 @@ pub(super) fn read(dir: &Dir, name: &[u8], hold: u64, format: Option<ObjectForma
                             bytes: Some(target),
                         }));
                     }
-                    Kind::File => {
-                        // Unreadable, or a link that has just become a file.
-                        if why.kind() == io::ErrorKind::PermissionDenied {
-                            return Err(why);
-                        }
-                    }
+                    // Unreadable, or a link that has just become a file.
+                    Kind::File if why.kind() == io::ErrorKind::PermissionDenied => return Err(why),
+                    Kind::File => refused = Some(why),
                 },
             },
         }
     }
-    last.ok_or_else(|| io::Error::new(io::ErrorKind::ResourceBusy, "it keeps changing while it is read"))
+    let changing = || io::Error::new(io::ErrorKind::ResourceBusy, "it keeps changing while it is read");
+    last.ok_or_else(|| refused.unwrap_or_else(changing))
 }
 
 fn read_dir(dir: &Dir, name: &[u8]) -> Here {

@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use self::options::{
     AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
@@ -154,10 +154,14 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
     Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
+/// The longest quiet time that is asked for of a file; sums with it must not overflow.
+const MAX_QUIET: Duration = Duration::from_secs(3600);
+
 /// The options, and when to end with what there is. If that is also to be when the caller cancels, then nothing
 /// else heeds the cancelling.
 fn ending(options: &CaptureOptions) -> (CaptureOptions, Until) {
     let mut options = options.clone();
+    options.quiet = options.quiet.min(MAX_QUIET);
     let deadline = options.deadline.and_then(|after| Instant::now().checked_add(after));
     let cancel = (options.on_cancel == OnCancel::Partial)
         .then(|| std::mem::replace(&mut options.control.cancel, CancelToken::new()));

@@ -79,7 +79,7 @@ pub struct CaptureOptions {
     /// for whole. Only files that were written to in the last moment, twice this long, are looked at again, all
     /// together and after the window has passed; a capture of others waits for nothing. A program that pauses longer
     /// than this in the middle of saving a file cannot be told from one that is done. Zero looks only at whether the
-    /// file changes while it is read. Default 50 ms.
+    /// file changes while it is read. Default 50 ms. At most an hour.
     pub quiet: Duration,
     /// Times a file that keeps changing is read before it is kept and flagged `unstable`, and a repository that keeps
     /// changing is captured before it is kept and flagged `workspace_moving`; 0 counts as 1. Default 4.

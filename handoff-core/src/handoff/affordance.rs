@@ -39,6 +39,21 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::Storage`]; [`Error::Policy`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{Affordance, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// let Affordance::Continue { label } = hub.affordance(&started.run, &ana).await? else { panic!() };
+    /// assert_eq!(label, "Continue with sh");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn affordance(&self, run: &RunId, actor: &ActorId) -> Result<Affordance, Error> {
         let run = match self.run(run, actor).await {
             Ok(run) => run,

@@ -16,6 +16,21 @@ impl Handoff {
     /// [`Error::NotFound`]; [`Error::Storage`].
     ///
     /// [`Terms::grace`]: super::Terms::grace
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("sleep 60")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{RunState, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// hub.cancel(&started.run, &ana).await?;
+    /// let run = hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// assert_eq!(run.state, RunState::Cancelled);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn cancel(&self, run: &RunId, actor: &ActorId) -> Result<(), Error> {
         let run = self.run(run, actor).await?;
         let lease = self.parts.leases.state(&run).await?;

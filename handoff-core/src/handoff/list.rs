@@ -45,6 +45,21 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for an `after` that is none; [`Error::Storage`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{ListRequest, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// let page = hub.list_runs(&ListRequest::new(ana)).await?;
+    /// assert_eq!(page.runs[0].id, started.run);
+    /// assert_eq!(page.next, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn list_runs(&self, request: &ListRequest) -> Result<RunPage, Error> {
         let scope = match (&request.parent, &request.team) {
             (Some(parent), _) => Scope::Parent(*parent),
@@ -70,6 +85,21 @@ impl Handoff {
     /// # Errors
     /// [`Error::NotFound`], the same for an absent run and for one that the actor may not know of;
     /// [`Error::Storage`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{ErrorKind, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// assert_eq!(hub.run(&started.run, &ana).await?.task, "Go.");
+    /// let eve = "eve".parse()?;
+    /// assert_eq!(hub.run(&started.run, &eve).await.unwrap_err().kind(), ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn run(&self, run: &RunId, actor: &ActorId) -> Result<Run, Error> {
         let run = self.runs.load(run).await?;
         let owner = if run.team.is_some() { Owner::Team } else { Owner::Personal };

@@ -65,6 +65,22 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Storage`]; as [`apply`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo new > new.txt")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{PullRequest, StartRequest, Workspace};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// let pulled = hub.pull(PullRequest::new(started.run, ana), &Workspace::new([&laptop])?).await?;
+    /// println!("{}", pulled.report.expect("there was something to bring home"));
+    /// assert!(laptop.join("new.txt").is_file());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn pull(&self, request: PullRequest, workspace: &Workspace) -> Result<Pulled, Error> {
         let run = self.run(&request.run, &request.actor).await?;
         let mut pulled = Pulled { conversation: None, snapshot: None, report: None, nothing: None };
@@ -98,6 +114,21 @@ impl Handoff {
     /// # Errors
     /// [`Error::NotFound`] also when the state is recorded and its contents are gone; [`Error::Corrupt`];
     /// [`Error::Storage`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo more >> notes.txt")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::StartRequest;
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// let result = hub.result(&started.run, &ana).await?.expect("the environment has a repository");
+    /// println!("{:?}", result.diff_base());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn result(&self, run: &RunId, actor: &ActorId) -> Result<Option<Snapshot>, Error> {
         match self.run(run, actor).await?.snapshot() {
             Some(reference) => Ok(Some(self.snapshots().load(reference).await?)),

@@ -2,7 +2,7 @@
 
 use super::Handoff;
 use super::inbox::What;
-use super::start::message_of;
+use super::say::message_of;
 use crate::error::Error;
 use crate::id::{OpId, SessionId};
 use crate::run::Run;

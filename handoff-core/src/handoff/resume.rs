@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Handoff;
 use super::inbox::What;
 use super::route::{Route, route};
-use super::runs::{Scope, Step};
-use super::start::Said;
+use super::runs::Step;
+use super::say::Said;
 use crate::access::{ContinueDecision, ContinueQuery, LeaseState, Owner};
 use crate::error::Error;
 use crate::id::{ActorId, OpId, RunId, SessionId};
@@ -82,6 +82,21 @@ impl Handoff {
     /// [`Error::NotContinuable`] with the reason; [`Error::InvalidArgument`] for an empty prompt; [`Error::Model`] for
     /// another model than the pinned one; [`Error::BudgetExhausted`]; [`Error::EnvironmentMismatch`];
     /// [`Error::Storage`]; [`Error::Runtime`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{ContinueRequest, Continued, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// let more = ContinueRequest::new(started.run, ana, "Now the tests.");
+    /// assert!(matches!(hub.continue_run(more).await?, Continued::NewSession { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn continue_run(&self, request: ContinueRequest) -> Result<Continued, Error> {
         self.check_prompt(&request)?;
         let ids = self.ids(&request, "continue").await?;
@@ -95,6 +110,34 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::WrongState`] when the run asks nothing; as [`continue_run`](Self::continue_run).
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use handoff_core::{ActiveSession, Agent, AgentError, AgentInfo, ContinueRequest, Message, SessionEnd, StartRequest};
+    ///
+    /// struct Asks;
+    /// #[async_trait::async_trait]
+    /// impl Agent for Asks {
+    ///     fn describe(&self) -> AgentInfo {
+    ///         AgentInfo::native("asks")
+    ///     }
+    ///     async fn run(&self, session: ActiveSession) -> Result<SessionEnd, AgentError> {
+    ///         let answer = session.block(Message::assistant("Which branch?")).await?;
+    ///         session.append(vec![Message::assistant(format!("On {}.", answer.text))]).await?;
+    ///         Ok(SessionEnd::Succeeded)
+    ///     }
+    /// }
+    /// # let (dir, _, hub) = handoff_core::testing::hub_with(Arc::new(Asks))?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// let blocked = hub.wait(&started.run, &ana, Duration::from_secs(60)).await?;
+    /// assert_eq!(blocked.question.unwrap().text, "Which branch?");
+    /// hub.answer(ContinueRequest::new(started.run, ana, "main")).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn answer(&self, request: ContinueRequest) -> Result<SessionId, Error> {
         self.check_prompt(&request)?;
         let ids = self.ids(&request, "answer").await?;
@@ -258,23 +301,6 @@ impl Handoff {
             });
         }
         Ok(())
-    }
-
-    async fn live_children(&self, run: &Run) -> Result<Vec<RunId>, Error> {
-        let mut live = Vec::new();
-        let mut after = None;
-        loop {
-            let (children, next) = self.runs.index(&Scope::Parent(run.id), after.as_deref(), 1_000).await?;
-            for child in children {
-                if !self.runs.load(&child).await?.state.is_terminal() {
-                    live.push(child);
-                }
-            }
-            if next.is_none() {
-                return Ok(live);
-            }
-            after = next;
-        }
     }
 
     /// Adds a queued session, if the run still stands as it was judged.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::bring::Brought;
-use super::inbox::{Sent, What};
+use super::say::Said;
 use super::{Handoff, Worker};
 use crate::budget::{Budget, Usage};
 use crate::conversation::{ForkPoint, Message};
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::id::{ActorId, ConversationId, EnvironmentId, MessageId, OpId, RunId, SessionId, TeamId};
+use crate::id::{ActorId, ConversationId, EnvironmentId, OpId, RunId, SessionId, TeamId};
 use crate::run::{Origin, Run, RunState, Session, SessionState, SnapshotRef};
 use crate::runtime::{RunSession as _, SessionSpec};
 use crate::snapshot::{Extra, Snapshot};
@@ -135,6 +135,23 @@ impl Handoff {
     /// [`Error::EnvironmentMismatch`]; [`Error::BudgetExhausted`]; [`Error::Policy`]; [`Error::Storage`]; and
     /// [`Error::Runtime`] when the session could not be launched: the run is then recorded as failed, and can be
     /// continued.
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{CaptureOptions, StartRequest, Workspace, WorkspaceSource, capture};
+    ///
+    /// let snapshot = capture(&Workspace::new([&laptop])?, &CaptureOptions::default())?;
+    /// let mut request = StartRequest::new(ana.clone(), "cloud".parse()?, "Finish the refactor.");
+    /// request.workspace = WorkspaceSource::Snapshot(snapshot);
+    /// let started = hub.start(request).await?;
+    /// let run = hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// assert_eq!(run.sessions[0].id, started.session);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn start(&self, request: StartRequest) -> Result<Started, Error> {
         self.start_with(request, None).await
     }
@@ -226,6 +243,20 @@ impl Handoff {
     ///
     /// # Errors
     /// As [`start`](Self::start), when nothing could be started at all.
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::StartRequest;
+    ///
+    /// let request = StartRequest::new(ana, "cloud".parse()?, "");
+    /// let started = hub.fan_out(request, vec!["In Rust.".into(), "In Python.".into()]).await?;
+    /// assert_ne!(started[0].as_ref().unwrap().run, started[1].as_ref().unwrap().run);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn fan_out(
         &self,
         mut request: StartRequest,
@@ -329,20 +360,6 @@ impl Handoff {
         Ok(())
     }
 
-    /// Puts what a person says into a run's inbox. Returns its number.
-    pub(super) async fn say(&self, run: &RunId, op: OpId, said: &Said<'_>) -> Result<u64, Error> {
-        let mut message = Message::user(said.prompt);
-        // Decided by the operation, so that the same call again makes the same bytes.
-        message.id = message_of(&op);
-        for (name, media_type, content) in said.attachments {
-            let attachment = self.conversations.attach(name, media_type, content.clone()).await?;
-            message.attachments.push(attachment);
-        }
-        let what = if said.answers { What::Answer { message } } else { What::FollowUp { message } };
-        let sent = Sent { op, actor: Some(said.actor.clone()), what };
-        self.inbox.post(run, &sent, 0).await
-    }
-
     /// Asks the runtime for a session; one that cannot be launched is recorded as failed.
     pub(super) async fn launch(&self, run: &Run, session: &SessionId) -> Result<(), Error> {
         let mut spec = SessionSpec::new(run.id, *session, run.environment.clone());
@@ -354,18 +371,4 @@ impl Handoff {
         }
         Ok(())
     }
-}
-
-/// The message that an operation says.
-pub(super) fn message_of(op: &OpId) -> MessageId {
-    MessageId::from_digest(&Digest::of(op.to_string().as_bytes()))
-}
-
-/// What a person says to a run.
-pub(super) struct Said<'a> {
-    pub(super) actor: &'a ActorId,
-    pub(super) prompt: &'a str,
-    pub(super) attachments: &'a [(String, String, Vec<u8>)],
-    /// Whether it answers a question.
-    pub(super) answers: bool,
 }

@@ -113,6 +113,28 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Storage`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{Cursor, Event, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// let mut watch = hub.watch(&started.run, &ana, Cursor::default()).await?;
+    /// let mut said = Vec::new();
+    /// while let Some(event) = watch.next().await? {
+    ///     if let Event::Message { message, .. } = event {
+    ///         said.push(message.text.clone());
+    ///     }
+    /// }
+    /// assert_eq!(said.last().unwrap(), "done");
+    /// // What is left to see after a break: nothing.
+    /// assert!(hub.watch(&started.run, &ana, watch.cursor()).await?.next().await?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn watch(&self, run: &RunId, actor: &ActorId, cursor: Cursor) -> Result<Watch, Error> {
         self.run(run, actor).await?;
         Ok(Watch { hub: self.clone(), run: *run, cursor, ready: VecDeque::new() })
@@ -122,6 +144,20 @@ impl Handoff {
     ///
     /// # Errors
     /// [`Error::TimedOut`]; [`Error::NotFound`]; [`Error::Storage`].
+    ///
+    /// ```
+    /// # let (dir, laptop, hub) = handoff_core::testing::hub("echo done")?;
+    /// # let ana: handoff_core::ActorId = "ana".parse()?;
+    /// # futures_lite::future::block_on(async {
+    /// use handoff_core::{RunState, StartRequest};
+    ///
+    /// let started = hub.start(StartRequest::new(ana.clone(), "cloud".parse()?, "Go.")).await?;
+    /// let run = hub.wait(&started.run, &ana, std::time::Duration::from_secs(60)).await?;
+    /// assert_eq!(run.state, RunState::Succeeded);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn wait(&self, run: &RunId, actor: &ActorId, deadline: Duration) -> Result<Run, Error> {
         let begin = self.parts.clock.monotonic();
         let mut pause = self.parts.terms.poll / 50;

@@ -182,11 +182,18 @@ pub(super) struct HostStorage {
     world: World,
     memory: MemoryStorage,
     host: usize,
+    /// Creates what is there already, as stores do that ignore the condition.
+    overwrites: bool,
 }
 
 impl HostStorage {
     pub(super) fn new(world: &World, memory: MemoryStorage, host: usize) -> Self {
-        Self { world: world.clone(), memory, host }
+        Self { world: world.clone(), memory, host, overwrites: false }
+    }
+
+    pub(super) fn overwriting(mut self) -> Self {
+        self.overwrites = true;
+        self
     }
 
     /// The way there or back.
@@ -234,7 +241,11 @@ impl Storage for HostStorage {
         self.double(async move {
             let _ = memory.put_new(&key_again, again).await;
         });
-        let put = self.memory.put_new(key, body).await;
+        let put = if self.overwrites {
+            self.memory.put(key, body).await.map(|()| PutNew::Created)
+        } else {
+            self.memory.put_new(key, body).await
+        };
         self.sign(key);
         self.way().await;
         if self.lost() { Err(StorageError::retryable("the answer was lost")) } else { put }

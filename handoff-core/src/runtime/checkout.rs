@@ -43,7 +43,8 @@ impl Checkouts {
         })
     }
 
-    /// Clones the repositories of the session's environment, into a new directory each time. Blocks: run it where that does no harm.
+    /// Clones the repositories of the session's environment, into a new directory each time, with a directory `files` beside
+    /// them for what belongs to no repository. Blocks: run it where that does no harm.
     ///
     /// # Errors
     /// What git said, or why a name or directory cannot be used.
@@ -67,9 +68,25 @@ impl Checkouts {
         for repo in &environment.repos {
             repos.push(clone(repo, &root)?);
         }
+        let loose = loose(&root)?;
         let mut place = Place::new(root, repos);
+        place.loose = Some(loose);
         place.variables = environment.variables;
         Ok(place)
+    }
+}
+
+/// A directory for files outside any repository, whose name no repository has.
+fn loose(root: &Path) -> Result<PathBuf, RuntimeError> {
+    let mut number = 0_u64;
+    loop {
+        let name = if number == 0 { "files".to_owned() } else { format!("files-{number}") };
+        let dir = root.join(name);
+        match fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(failed("making", &dir, error)),
+        }
     }
 }
 

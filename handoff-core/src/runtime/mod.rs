@@ -58,7 +58,7 @@ pub struct Place {
     pub root: PathBuf,
     /// The checkouts.
     pub repos: Vec<PathBuf>,
-    /// Where files outside any repository go; absent means that they are not restored.
+    /// Where files outside any repository are restored, and taken along from; absent means that they are not restored.
     pub loose: Option<PathBuf>,
     /// Variables for the agent.
     pub variables: BTreeMap<String, String>,
@@ -94,7 +94,8 @@ pub trait RunSession: Send + Sync + 'static {
     async fn fail_session(&self, spec: &SessionSpec, reason: &str) -> Result<(), Error>;
 }
 
-/// Where sessions run: a cloud, a queue, this machine. Implement it for your own fleet.
+/// Where sessions run: a cloud, a queue, this machine. Implement it for your own fleet;
+/// `handoff_core::conformance::runtime::check` (feature `conformance`) checks an implementation against this contract.
 ///
 /// # Contract
 /// 1. `start` is idempotent per session id: a second call for the same session does nothing.
@@ -102,6 +103,8 @@ pub trait RunSession: Send + Sync + 'static {
 ///    for the session.
 /// 3. `cancel` may be called for a session that is not there or has ended.
 /// 4. `wake` is a nudge that may be lost: everything it tells is in the storage.
+/// 5. Each session gets a place of its own: fresh checkouts of the environment's repositories, and its variables.
+/// 6. Sessions do not depend on each other: one that waits, fails or panics leaves the others as they are.
 #[async_trait]
 pub trait Runtime: Send + Sync + 'static {
     /// What `id` is; an error of kind not found when there is no such environment.

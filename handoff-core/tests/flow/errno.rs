@@ -198,7 +198,10 @@ fn is_true(file: &FileReport, was: &State, wanted: &State, now: &State) -> Resul
     let holds = match file.outcome {
         Outcome::Applied | Outcome::Merged | Outcome::Unchanged => now == wanted,
         Outcome::Failed if unsure => now == was || now == wanted,
-        Outcome::Failed => now == was && file.reason.is_some(),
+        // Nobody else is at work here, so that is never the reason.
+        Outcome::Failed => {
+            now == was && file.reason.as_deref().is_some_and(|reason| reason != "resource_busy")
+        }
         _ => now == was,
     };
     if holds { Ok(()) } else { Err(format!("told is {file:?}, on disk is {now:?}")) }

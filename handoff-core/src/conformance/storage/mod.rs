@@ -8,29 +8,20 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Case, Report};
-use crate::clock::{Clock as _, SystemClock};
+use super::{Case, Cases, Outcome, Report, cases, within};
 use crate::storage::Storage;
 use bench::Bench;
-
-type Outcome<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 /// How long one case may take before it counts as failed.
 const LONGEST: Duration = Duration::from_secs(120);
 
-macro_rules! cases {
-    ($($name:literal $clause:literal $case:path,)*) => {
-        &[$(($name, $clause, |bench| Box::pin($case(bench)))),*]
-    };
-}
+type Open = Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>;
 
 /// Every case: its name, the clause of the contract, what it does.
-const CASES: &[(&str, u8, for<'a> fn(&'a Bench) -> Outcome<'a>)] = cases! {
+const CASES: &Cases<Bench> = cases! {
     "an object is created once" 1 create::once,
     "an empty object is an object" 1 create::empty,
     "one of eight racing creates wins" 1 create::race,
@@ -70,21 +61,26 @@ const CASES: &[(&str, u8, for<'a> fn(&'a Bench) -> Outcome<'a>)] = cases! {
 /// assert!(report.passed(), "{report}");
 /// ```
 pub async fn check(open: impl Fn() -> Arc<dyn Storage> + Send + Sync + 'static) -> Report {
-    let open: Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync> = Arc::new(open);
+    let open: Open = Arc::new(open);
     let mut cases = Vec::new();
-    for (name, clause, case) in CASES {
-        let outcome = match Bench::new(&open) {
-            Ok(bench) => {
-                let late = async {
-                    SystemClock.sleep(LONGEST).await;
-                    Err(format!("was not done after {} seconds", LONGEST.as_secs()))
-                };
-                let outcome = futures_lite::future::or(case(&bench), late).await;
-                outcome.and(bench.clear().await)
-            }
-            Err(why) => Err(why),
-        };
-        cases.push(Case { name, clause: *clause, failure: outcome.err() });
+    for name in names() {
+        cases.extend(super::one(CASES, name, |case| judge(Arc::clone(&open), case)).await);
     }
     Report { cases }
+}
+
+/// The names of the cases, in the order of the suite.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.0)
+}
+
+/// One case of [`check`] by itself, for test frameworks that show each; `None` when there is none of that name.
+pub async fn run(name: &str, open: impl Fn() -> Arc<dyn Storage> + Send + Sync + 'static) -> Option<Case> {
+    super::one(CASES, name, |case| judge(Arc::new(open), case)).await
+}
+
+async fn judge(open: Open, case: for<'a> fn(&'a Bench) -> Outcome<'a>) -> Result<(), String> {
+    let bench = Bench::new(&open)?;
+    let outcome = within(LONGEST, case(&bench)).await;
+    outcome.and(bench.clear().await)
 }

@@ -160,13 +160,15 @@ impl<'a> Pass<'a> {
     async fn latest(&self) -> Result<Option<Latest>, Error> {
         let log = self.log()?;
         let Some((seq, body)) = log.head_body(None).await? else { return Ok(None) };
-        let list: Condemned = record::decode("a list of garbage", &body)?;
+        // One that cannot be read condemns nothing: everything begins anew with the next.
+        let keys = record::decode::<Condemned>("a list of garbage", &body)
+            .map_or_else(|_| Vec::new(), |list| list.keys);
         let before = seq.checked_sub(1).map(|before| log.key(before)).transpose()?;
         let listed = log::list(&*self.parts.storage, &key("g/l")?, before.as_ref(), 1).await?;
         let at = log.key(seq)?;
         let meta = listed.into_iter().find(|meta| meta.key == at);
         let meta = meta.ok_or_else(|| Error::not_found(format!("the list of garbage {at}")))?;
-        Ok(Some(Latest { seq, keys: list.keys.into_iter().collect(), written: meta.modified }))
+        Ok(Some(Latest { seq, keys: keys.into_iter().collect(), written: meta.modified }))
     }
 
     /// The time by the storage's own clock, which dates everything else.

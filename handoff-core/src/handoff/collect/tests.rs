@@ -290,6 +290,20 @@ fn what_cannot_be_read_stops_the_collection_and_is_named() {
 }
 
 #[test]
+fn a_list_that_cannot_be_read_condemns_nothing() {
+    let scene = Scene::new();
+    scene.save("of nobody", None);
+    scene.clock.days(2);
+    assert_eq!(scene.collect().condemned.len(), 1);
+    block_on(scene.memory.put(&scene.keys("g")[0], "damaged".into())).unwrap();
+    scene.clock.days(2);
+    let collected = scene.collect();
+    assert_eq!((collected.removed.len(), collected.condemned.len()), (0, 1), "{collected}");
+    scene.clock.days(2);
+    assert_eq!(scene.collect().removed.len(), 1);
+}
+
+#[test]
 fn a_short_grace_and_a_cancelled_pass_are_refused() {
     let scene = Scene::new();
     let hour = Duration::from_secs(3600);

@@ -4,6 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
 
 use futures_lite::future::block_on;
 
@@ -12,7 +15,7 @@ use crate::conformance::{Counting, Fault, Faulty, Requests};
 use crate::conversation::{ForkPoint, Message};
 use crate::error::Error;
 use crate::id::{ActorId, ConversationId, OpId};
-use crate::storage::{MemoryStorage, Storage};
+use crate::storage::{BodyStream, Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
 
 fn ana() -> ActorId {
     "ana".parse().unwrap()
@@ -84,6 +87,82 @@ fn a_fork_costs_the_same_at_every_length() {
         assert_eq!(requests.list, 0);
     }
     assert_eq!(costs.len(), 1, "{costs:?}");
+}
+
+/// What a reader holds at once does not grow with what it reads from.
+#[test]
+fn a_range_of_a_long_conversation_is_read_in_bounded_memory() {
+    let text = "x".repeat(50);
+    let mut most = Vec::new();
+    for count in [30_000, 100_000] {
+        let memory = MemoryStorage::new();
+        let writer = Conversations::new(Arc::new(memory.clone()));
+        let id = block_on(writer.create(&ana())).unwrap().id;
+        for _ in 0..count / 50 {
+            let messages = (0..50).map(|_| Message::user(text.clone())).collect();
+            block_on(writer.append(&id, AppendRequest::new(messages))).unwrap();
+        }
+        let weighing = Weighing { inner: memory, bytes: Arc::default(), requests: Arc::default() };
+        let reader = Conversations::new(Arc::new(weighing.clone()));
+        block_on(reader.head(&id)).unwrap();
+        let (mut bytes, mut requests) = (0, 0);
+        for part in 0..10 {
+            let from = count / 10 * part + 137;
+            weighing.bytes.store(0, Ordering::SeqCst);
+            weighing.requests.store(0, Ordering::SeqCst);
+            let some = block_on(reader.messages(&id, from, 500)).unwrap();
+            assert_eq!(some.len(), 500);
+            bytes = weighing.bytes.load(Ordering::SeqCst).max(bytes);
+            requests = weighing.requests.load(Ordering::SeqCst).max(requests);
+        }
+        most.push((bytes, requests));
+    }
+    let [(small, few), (large, many)] = most[..] else { panic!("{most:?}") };
+    // Finding the place takes some looks more in ten times as many entries.
+    assert!(large <= small * 3 / 2 && many <= few + 8, "{most:?}");
+    assert!(large < 4 << 20, "{most:?}");
+}
+
+/// Sums up what is read.
+#[derive(Clone)]
+struct Weighing {
+    inner: MemoryStorage,
+    bytes: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
+}
+
+#[async_trait::async_trait]
+impl Storage for Weighing {
+    async fn put_new(&self, key: &Key, body: Bytes) -> Result<PutNew, StorageError> {
+        self.inner.put_new(key, body).await
+    }
+
+    async fn put(&self, key: &Key, body: Bytes) -> Result<(), StorageError> {
+        self.inner.put(key, body).await
+    }
+
+    async fn put_stream(&self, key: &Key, body: BodyStream) -> Result<(), StorageError> {
+        self.inner.put_stream(key, body).await
+    }
+
+    async fn get(
+        &self,
+        key: &Key,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Option<Bytes>, StorageError> {
+        let found = self.inner.get(key, range).await?;
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        self.bytes.fetch_add(found.as_ref().map_or(0, |body| body.len() as u64), Ordering::SeqCst);
+        Ok(found)
+    }
+
+    async fn list(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Meta>, StorageError> {
+        self.inner.list(prefix, after, limit).await
+    }
+
+    async fn delete(&self, keys: &[Key]) -> Result<(), StorageError> {
+        self.inner.delete(keys).await
+    }
 }
 
 #[test]

@@ -170,6 +170,11 @@ fn note(taken: &Taken, core: &Core, restored: &Restored) -> Message {
     text.push_str(
         ", processes started earlier are gone, and absolute paths mentioned earlier may not exist here.\n",
     );
+    if let Some(dir) = &core.place.loose {
+        text.push_str("Files that belong to no repository are in ");
+        text.push_str(&dir.to_string_lossy());
+        text.push_str(", and what is put there goes along.\n");
+    }
     match restored {
         Restored::Applied { summary, .. } => {
             text.push_str("The uncommitted work was restored. What became of each file:\n");

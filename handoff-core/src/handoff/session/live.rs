@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::begin::Taken;
+use super::loose::with_files;
 use super::{TurnEnd, Worker};
 use crate::agent::SessionEnd;
 use crate::budget::{Budget, Usage};
@@ -84,8 +85,14 @@ impl Core {
         taken: &Taken,
         place: Place,
     ) -> Result<Self, Error> {
-        let workspace =
-            if place.repos.is_empty() { None } else { Some(Workspace::new_anywhere(&place.repos)?) };
+        let mut workspace = match (place.repos.is_empty(), &place.loose) {
+            (true, None) => None,
+            (true, Some(_)) => Some(Workspace::without_checkouts()),
+            (false, _) => Some(Workspace::new_anywhere(&place.repos)?),
+        };
+        if let Some(dir) = &place.loose {
+            workspace = workspace.map(|workspace| workspace.with_loose_root(dir)).transpose()?;
+        }
         let mut before = taken.run.usage();
         // Of this session nothing was used before, unless it goes on after a crash.
         before = subtract(&before, &taken.session.usage);
@@ -300,7 +307,15 @@ impl Core {
             let why = "is empty; this environment has no repository to capture".to_owned();
             return Err(Error::InvalidArgument { argument: "workspace", why });
         };
-        let snapshot = blocking::unblock(move || capture(&workspace, &CaptureOptions::default())).await?;
+        let loose = self.place.loose.clone();
+        let taking = move || {
+            let workspace = match loose {
+                Some(dir) => with_files(workspace, &dir)?,
+                None => workspace,
+            };
+            capture(&workspace, &CaptureOptions::default())
+        };
+        let snapshot = blocking::unblock(taking).await?;
         let parent = self.state().last_snapshot.clone();
         let stored = self.worker.snapshots.save(&snapshot, parent.as_ref()).await?;
         self.state().last_snapshot = Some(stored.reference.clone());

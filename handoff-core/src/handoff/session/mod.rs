@@ -3,6 +3,7 @@
 mod begin;
 mod end;
 mod live;
+mod loose;
 #[cfg(test)]
 mod sim;
 mod turn;

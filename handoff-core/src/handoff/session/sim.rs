@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::conversation::Message;
 use crate::error::{Error, ErrorKind};
 use crate::handoff::world::{HostClock, HostStorage, Trouble, World};
-use crate::handoff::{Conversations, HandoffBuilder, Terms};
+use crate::handoff::{AppendRequest, Conversations, HandoffBuilder, Terms};
 use crate::id::{ConversationId, EnvironmentId, RunId, SessionId};
 use crate::run::{Origin, Run, RunState, Session, SessionState};
 use crate::runtime::{Place, SessionSpec};
@@ -40,6 +40,16 @@ impl Agent for Nobody {
     async fn run(&self, _: ActiveSession) -> Result<SessionEnd, AgentError> {
         Ok(SessionEnd::Succeeded)
     }
+}
+
+/// Who breaks the rules, so that the test must find it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breach {
+    Nobody,
+    /// A host writes with a right that it does not have.
+    Host,
+    /// The store lets two create one object.
+    Store,
 }
 
 /// What happened in one schedule or many.
@@ -62,6 +72,7 @@ struct Host {
     spec: SessionSpec,
     acknowledged: Acknowledged,
     counts: Arc<Mutex<Counts>>,
+    breach: Breach,
 }
 
 impl Host {
@@ -108,7 +119,15 @@ impl Host {
                 _ => self.live(&mut watchdog, self.below(60)).await,
             }
             let text = format!("host {} epoch {epoch} number {number}", self.name);
-            match turn.append(vec![Message::assistant(text.clone())]).await {
+            let messages = vec![Message::assistant(text.clone())];
+            let appended = match (self.breach, &core.conversation) {
+                (Breach::Host, Some(id)) => {
+                    let request = AppendRequest { epoch: u64::MAX, ..AppendRequest::new(messages) };
+                    self.worker.conversations.append(id, request).await.map(drop)
+                }
+                _ => turn.append(messages).await,
+            };
+            match appended {
                 Ok(()) => {
                     self.acknowledged.lock().unwrap().push(text);
                     self.counts.lock().unwrap().appended += 1;
@@ -172,9 +191,10 @@ fn scene() -> Scene {
     Scene { memory, run, conversation, spec: SessionSpec::new(run, session, environment) }
 }
 
-fn worker(world: &World, memory: &MemoryStorage, name: usize) -> (Arc<HostClock>, Worker) {
+fn worker(world: &World, memory: &MemoryStorage, name: usize, breach: Breach) -> (Arc<HostClock>, Worker) {
     let clock = Arc::new(HostClock::new(world));
     let storage = HostStorage::new(world, memory.clone(), name);
+    let storage = if breach == Breach::Store { storage.overwriting() } else { storage };
     let terms = Terms { lease: TERM, checkpoint: None, ..Terms::default() };
     let builder = HandoffBuilder::new(Arc::new(storage)).terms(terms);
     (Arc::clone(&clock), builder.clock(clock).worker())
@@ -191,12 +211,12 @@ fn log(memory: &MemoryStorage, prefix: &str) -> Vec<Value> {
     keys.iter().map(body).collect()
 }
 
-fn schedule(seed: u64, counts: &Arc<Mutex<Counts>>) {
+fn schedule(seed: u64, breach: Breach, counts: &Arc<Mutex<Counts>>) {
     let world = World::new(seed, Trouble::Heavy);
     let scene = scene();
     let acknowledged = Acknowledged::default();
     for name in 0..2 + world.below(3) as usize {
-        let (clock, worker) = worker(&world, &scene.memory, name);
+        let (clock, worker) = worker(&world, &scene.memory, name, breach);
         let host = Host {
             name,
             clock,
@@ -205,6 +225,7 @@ fn schedule(seed: u64, counts: &Arc<Mutex<Counts>>) {
             spec: scene.spec.clone(),
             acknowledged: Arc::clone(&acknowledged),
             counts: Arc::clone(counts),
+            breach,
         };
         world.spawn(host.run());
     }
@@ -256,7 +277,7 @@ fn schedules(count: u64) {
                     if seed >= begin + count {
                         break;
                     }
-                    schedule(seed, &counts);
+                    schedule(seed, Breach::Nobody, &counts);
                 }
             });
         }
@@ -278,13 +299,23 @@ fn a_stale_holder_writes_nothing_in_any_of_very_many_schedules() {
     schedules(100_000);
 }
 
+/// The checks of a schedule find out who breaks the rules.
+#[test]
+fn a_breach_is_found_out() {
+    for breach in [Breach::Host, Breach::Store] {
+        let found = (0..200)
+            .any(|seed| std::panic::catch_unwind(|| schedule(seed, breach, &Arc::default())).is_err());
+        assert!(found, "{breach:?} was not found out in 200 schedules");
+    }
+}
+
 /// One holder dies at some moment; the other looks five times a second.
 #[test]
 fn a_run_is_taken_over_within_a_term_and_a_second() {
     for seed in 0..200 {
         let world = World::new(seed, Trouble::Light);
         let scene = scene();
-        let (clock, first) = worker(&world, &scene.memory, 0);
+        let (clock, first) = worker(&world, &scene.memory, 0, Breach::Nobody);
         let (spec, chance) = (scene.spec.clone(), world.clone());
         world.spawn(async move {
             let Ok(Some(taken)) = first.take(&spec, &Nobody).await else { return };
@@ -295,7 +326,7 @@ fn a_run_is_taken_over_within_a_term_and_a_second() {
                 watchdog.look().await;
             }
         });
-        let (clock, second) = worker(&world, &scene.memory, 1);
+        let (clock, second) = worker(&world, &scene.memory, 1, Breach::Nobody);
         let (spec, at, now) = (scene.spec.clone(), Arc::new(Mutex::new(None)), world.clone());
         let took = Arc::clone(&at);
         world.spawn(async move {

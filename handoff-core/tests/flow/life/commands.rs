@@ -151,6 +151,29 @@ fn what_a_program_leaves_running_ends_with_it_and_holds_nobody_up() {
 }
 
 #[test]
+fn one_that_closes_its_output_and_goes_on_is_waited_for_and_can_be_stopped() {
+    let (stage, run) = ran(shell("echo said; exec >&- 2>&-; sleep 0.4; exit 5"));
+    assert_eq!(output(&stage, &run), "said");
+    assert!(run.sessions[0].reason.contains("exit status 5"), "{}", run.sessions[0].reason);
+
+    let scratch = crate::support::repo::scratch();
+    let script =
+        format!("echo $$ >>{}; exec >&- 2>&-; exec sleep 300", scratch.path().join("pids").display());
+    let mut patient = super::stage::terms();
+    patient.grace = Duration::from_secs(30);
+    let stage = Stage::built(Arc::new(shell(&script)), |builder| builder.terms(patient));
+    let started = block_on(stage.hub.start(stage.hand_off("go"))).unwrap();
+    wait_until("the program", || !pids(scratch.path()).is_empty());
+    block_on(stage.hub.cancel(&started.run, &ana())).unwrap();
+    let run = stage.wait(&started.run);
+    assert_eq!(run.state, RunState::Cancelled, "{:?}", run.session());
+    assert!(!run.sessions[0].reason.contains("left behind"), "{}", run.sessions[0].reason);
+    for pid in pids(scratch.path()) {
+        wait_until("its end", || !alive(&pid));
+    }
+}
+
+#[test]
 fn an_agent_that_misbehaves_ends_its_session_and_nothing_else() {
     use handoff_core::{AgentError, Message, SessionEnd};
     type Act = fn(&handoff_core::ActiveSession) -> Result<SessionEnd, AgentError>;

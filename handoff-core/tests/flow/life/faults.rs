@@ -124,7 +124,7 @@ impl Storage for Faulty {
 
 /// The machine's clock, which a test may set forward; the time of day jumps by an hour at every look.
 #[derive(Clone, Default)]
-struct Jumpy {
+pub(super) struct Jumpy {
     forward: Arc<AtomicU64>,
     looks: Arc<AtomicU64>,
 }
@@ -163,7 +163,7 @@ fn clean(memory: &MemoryStorage, clock: &Jumpy) -> Bench {
     Bench::over(memory.clone(), memory.clone(), move |builder| builder.clock(Arc::new(clock.clone())))
 }
 
-fn said(hub: &Handoff, run: handoff_core::RunId) -> Vec<String> {
+pub(super) fn said(hub: &Handoff, run: handoff_core::RunId) -> Vec<String> {
     let run = block_on(hub.run(&run, &ana())).unwrap();
     let messages = block_on(hub.conversations().messages(&run.conversation.unwrap(), 0, 10_000)).unwrap();
     messages
@@ -178,7 +178,7 @@ fn answering() -> Arc<super::stage::Actor> {
 }
 
 /// Runs a session to its end, whatever became of an earlier try, and returns how it ended.
-fn see_through(
+pub(super) fn see_through(
     bench: &Bench,
     clock: &Jumpy,
     run: handoff_core::RunId,

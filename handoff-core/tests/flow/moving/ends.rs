@@ -43,6 +43,22 @@ fn assert_accounted_for(snapshot: &Snapshot, reason: &OmissionReason) {
     }
 }
 
+/// Sums of times overflowed, which is a panic.
+#[test]
+fn a_quiet_time_beyond_all_reason_ends_at_the_deadline() {
+    let scratch = scratch();
+    let repo = scene(scratch.path().join("app"));
+    let mut options = CaptureOptions::default();
+    (options.quiet, options.deadline) = (Duration::MAX, Some(Duration::from_millis(50)));
+    let snapshot = assert_untouched(&[&repo.root], || capture(&repo.workspace(), &options)).unwrap();
+    let manifest = snapshot.manifest();
+    let unsure = manifest.repos[0].entries.iter().any(|entry| entry.flags.unstable);
+    assert!(manifest.partial.is_some() || unsure, "a file of this moment is not taken for quiet");
+    options.deadline = Some(Duration::MAX);
+    options.quiet = Duration::ZERO;
+    assert_eq!(capture(&repo.workspace(), &options).unwrap().manifest().partial, None);
+}
+
 #[test]
 fn a_deadline_leaves_what_was_read_and_names_the_rest() {
     let scratch = scratch();
