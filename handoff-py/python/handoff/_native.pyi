@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
-__all__: list[str]
+__all__ = ["Call", "Handle", "Operation", "Port", "error_kinds", "operations", "shutdown", "start", "version"]
 
 def version() -> str: ...
 def operations() -> list[str]: ...
