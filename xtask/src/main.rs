@@ -3,6 +3,7 @@
 
 mod git;
 mod node;
+mod python;
 mod run;
 mod tasks;
 mod tidy;
@@ -17,6 +18,7 @@ cargo xtask <task>, or make <task>
   test      every check: house rules, format, lints, docs, examples, seed replay, tests
   bench     capture and apply beside git and tar, HANDOFF_BENCH_QUICK=1 for small sizes
   fuzz      cargo-fuzz where it is installed, for FUZZ_SECONDS (60) per target; else the seeds only
+  python    the Python package: its wheel built, installed and tested (PYTHON chooses the interpreter)
   lint      house rules, format, clippy, cargo-deny where it is installed
   torture   every kind of state with a table of what was met, the kill harness at every call, many more cases
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("test") => tasks::test(),
         Some("bench") => tasks::bench(),
         Some("fuzz") => tasks::fuzz(),
+        Some("python") => tasks::python(),
         Some("lint") => tasks::lint(),
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),

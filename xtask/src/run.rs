@@ -89,7 +89,8 @@ impl Counts {
     /// Takes numbers from `test result: ok. 3 passed; 0 failed; …` and `Summary […] 3 tests run: 3 passed, …`.
     fn read(&mut self, line: &str) {
         let plain = strip_colours(line);
-        if !plain.starts_with("test result: ") && !plain.trim_start().starts_with("Summary [") {
+        let ours = plain.starts_with("test result: ") || plain.trim_start().starts_with("Summary [");
+        if !ours && !closes_pytest(&plain) {
             return;
         }
         let words: Vec<&str> =
@@ -106,6 +107,13 @@ impl Counts {
             }
         }
     }
+}
+
+/// Whether `line` is like `1 failed, 61 passed in 12.34s (0:01:02)`.
+fn closes_pytest(line: &str) -> bool {
+    let Some((_, took)) = line.rsplit_once(" in ") else { return false };
+    let seconds = took.split(' ').next().and_then(|took| took.strip_suffix('s'));
+    seconds.is_some_and(|seconds| seconds.parse::<f64>().is_ok())
 }
 
 fn strip_colours(line: &str) -> String {
@@ -137,7 +145,8 @@ mod tests {
         let mut counts = Counts::default();
         counts.read("test result: ok. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out");
         counts.read("\u{1b}[32;1m     Summary\u{1b}[0m [   0.043s] 7 tests run: \u{1b}[1m5\u{1b}[0m passed (1 slow), 2 failed, 4 skipped");
+        counts.read("1 failed, 61 passed in 12.34s (0:01:02)");
         counts.read("99 passed 99 failed in somebody's log");
-        assert_eq!((counts.passed, counts.failed), (17, 3));
+        assert_eq!((counts.passed, counts.failed), (78, 4));
     }
 }

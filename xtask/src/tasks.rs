@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting};
-use crate::{git, node, tidy, tools};
+use crate::{git, node, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -43,7 +43,16 @@ pub fn test() -> Done {
     tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
     phases.add("tests", run_counting(&mut tests, &mut counts));
     phases.add("node", node::test());
+    phases.add("python", python::test(&mut counts));
     let outcome = phases.close();
+    println!("\n{} passed, {} failed", counts.passed, counts.failed);
+    outcome
+}
+
+/// `cargo xtask python`: the Python package alone.
+pub fn python() -> Done {
+    let mut counts = Counts::default();
+    let outcome = python::test(&mut counts);
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome
 }

@@ -1,0 +1,108 @@
+"""Putting a captured state into checkouts that may have moved on, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ._held import instance, mapping, text
+from ._held import start as _start
+from .operation import Operation, finish
+from .progress import CancelToken, ProgressFn
+from .report import ApplyReport
+from .snapshot import Snapshot
+from .workspace import Workspace
+
+__all__ = ["apply", "preview", "undo"]
+
+OnConflict = Literal["keep", "markers", "theirs"]
+Staging = Literal["restore", "leave"]
+Durability = Literal["full", "process"]
+Symlinks = Literal["inside", "anywhere"]
+
+
+def apply(
+    snapshot: Snapshot,
+    workspace: Workspace,
+    *,
+    on_conflict: OnConflict | None = None,
+    staging: Staging | None = None,
+    durability: Durability | None = None,
+    symlinks: Symlinks | None = None,
+    map: Mapping[str, str] | None = None,
+    progress: ProgressFn | None = None,
+    cancel: CancelToken | None = None,
+) -> ApplyReport:
+    """Applies ``snapshot`` to ``workspace``, path by path, with a report on each.
+
+    What the target has not touched becomes what the snapshot says; what both have changed is merged, or left alone as a
+    conflict. HEAD, branches and stashes are never touched. Releases the GIL.
+
+    :param on_conflict: leave the target and keep the incoming version beside it (``keep``, the default), write conflict
+        markers (``markers``), or take the snapshot's version (``theirs``).
+    :param staging: whether staged state is restored. Default ``restore``.
+    :param durability: whether it survives a power cut (``full``, the default) or a crash of the process.
+    :param symlinks: whether links may point out of the work tree. Default ``inside``.
+    :param map: names of the snapshot's repositories → names of the workspace's; overrides matching by identity.
+    :raises BusyError: while another apply or undo is at work there.
+    """
+    options = dict(locals())
+    for name in ("snapshot", "workspace", "progress", "cancel"):
+        del options[name]
+    return finish(start("apply", snapshot, workspace, options), progress, cancel)
+
+
+def preview(
+    snapshot: Snapshot,
+    workspace: Workspace,
+    *,
+    on_conflict: OnConflict | None = None,
+    staging: Staging | None = None,
+    durability: Durability | None = None,
+    symlinks: Symlinks | None = None,
+    map: Mapping[str, str] | None = None,
+    progress: ProgressFn | None = None,
+    cancel: CancelToken | None = None,
+) -> ApplyReport:
+    """The report that :func:`apply` would give, without writing anything."""
+    options = dict(locals())
+    for name in ("snapshot", "workspace", "progress", "cancel"):
+        del options[name]
+    return finish(start("preview", snapshot, workspace, options), progress, cancel)
+
+
+def undo(
+    workspace: Workspace,
+    apply_id: str,
+    *,
+    progress: ProgressFn | None = None,
+    cancel: CancelToken | None = None,
+) -> ApplyReport:
+    """Puts back what the apply ``apply_id`` replaced, where the file still is as the apply left it.
+
+    A file that was edited since is kept and reported as a conflict.
+
+    :raises UnknownApplyError: when no checkout of ``workspace`` has a record of it.
+    """
+    return finish(start_undo(workspace, apply_id), progress, cancel)
+
+
+def start(op: str, snapshot: object, workspace: object, options: Mapping[str, Any]) -> Operation[ApplyReport]:
+    """An apply or preview, under way."""
+    arguments = {
+        "snapshot": instance(snapshot, Snapshot, "snapshot"),
+        "workspace": instance(workspace, Workspace, "workspace"),
+        **options,
+    }
+    if options.get("map") is not None:
+        arguments["map"] = mapping(options["map"], "map")
+    return _start(op, arguments, ApplyReport._of)
+
+
+def start_undo(workspace: object, apply_id: object) -> Operation[ApplyReport]:
+    """An undo, under way."""
+    arguments = {
+        "workspace": instance(workspace, Workspace, "workspace"),
+        "apply_id": text(apply_id, "apply_id"),
+    }
+    return _start("undo", arguments, ApplyReport._of)

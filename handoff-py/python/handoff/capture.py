@@ -1,0 +1,194 @@
+"""Listing and taking the uncommitted state of a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ._held import instance
+from ._held import start as _start
+from ._port import describe
+from ._value import Value
+from .errors import InvalidArgumentError
+from .operation import Operation, finish
+from .progress import CancelToken, ProgressFn
+from .secrets import AllowSecret, SecretRules, rules_of
+from .snapshot import Omission, Snapshot
+from .workspace import StrPath, Workspace
+
+__all__ = ["CapturePlan", "PlannedFile", "RepoPlan", "capture", "plan"]
+
+
+@dataclass(frozen=True)
+class PlannedFile(Value):
+    """One path of a :class:`CapturePlan`."""
+
+    path: str
+    """The path."""
+    change: str = ""
+    """``untracked``, ``ignored``, ``empty_directory``, ``modified`` or ``deleted``."""
+    bytes: int = 0
+    """Bytes of content that would be read."""
+
+
+@dataclass(frozen=True)
+class RepoPlan(Value):
+    """One repository of a :class:`CapturePlan`."""
+
+    name: str
+    """The repository's name."""
+    files: tuple[PlannedFile, ...] = ()
+    """Paths that look changed. A path may turn out unchanged once it is read."""
+    omissions: tuple[Omission, ...] = ()
+    """Changed paths that would be left out."""
+    failed: Any = None
+    """Why this repository cannot be captured."""
+
+
+@dataclass(frozen=True)
+class CapturePlan(Value):
+    """What a capture would carry, found without reading any content: for consent."""
+
+    repos: tuple[RepoPlan, ...] = ()
+    """One for each repository, in order of name."""
+    loose_files: tuple[PlannedFile, ...] = ()
+    """Files outside any repository."""
+    loose_omissions: tuple[Omission, ...] = ()
+    """Files outside any repository that would be left out."""
+
+    @property
+    def files(self) -> tuple[PlannedFile, ...]:
+        """All files of all repositories, and those outside any."""
+        return tuple(file for repo in self.repos for file in repo.files) + self.loose_files
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of content that would be read."""
+        return sum(file.bytes for file in self.files)
+
+
+def capture(
+    workspace: Workspace,
+    *,
+    include_ignored: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    allow_secrets: Iterable[AllowSecret | tuple[str, str]] = (),
+    secret_rules: SecretRules | None = None,
+    max_file_bytes: int | None = None,
+    max_total_bytes: int | None = None,
+    max_entries: int | None = None,
+    worktree_include: bool | None = None,
+    list_ignored: bool | None = None,
+    empty_dirs: bool | None = None,
+    bases: Literal["always", "never"] | None = None,
+    deadline: float | None = None,
+    on_cancel: Literal["fail", "partial"] | None = None,
+    quiet: float | None = None,
+    attempts: int | None = None,
+    spool_memory: int | None = None,
+    spool_dir: StrPath | None = None,
+    progress: ProgressFn | None = None,
+    cancel: CancelToken | None = None,
+) -> Snapshot:
+    """Takes everything uncommitted in ``workspace``. Nothing in it is written, and no program of it is run.
+
+    Releases the GIL. Ctrl-C ends it within moments and leaves nothing behind.
+
+    >>> snapshot = handoff.capture(Workspace("app"), progress=print)     # doctest: +SKIP
+    >>> snapshot.save("work.handoff")                                    # doctest: +SKIP
+
+    :param include_ignored: patterns in gitignore syntax of ignored files to carry.
+    :param exclude: patterns in gitignore syntax of changed paths to leave out; each is listed as an omission.
+    :param allow_secrets: secrets that may travel, each by exact path and rule, as the omission names them.
+    :param secret_rules: rules for secrets beside the built-in ones.
+    :param max_file_bytes: largest file carried; larger ones are omitted with a reason. Default 100 MiB.
+    :param max_total_bytes: most content carried, before compression. Default 1 GiB.
+    :param max_entries: most entries. Default 50,000.
+    :param worktree_include: whether ``.worktreeinclude`` counts like ``include_ignored``. Default true.
+    :param list_ignored: whether ignored files that are not carried are listed. Default false.
+    :param empty_dirs: whether empty directories travel. Default true.
+    :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
+    :param deadline: seconds after which the capture ends with what it has, marked partial.
+    :param on_cancel: what cancelling leaves: nothing (``fail``), or what was read so far (``partial``).
+    :param quiet: seconds that nobody may have written to a file for. Default 0.05.
+    :param attempts: times that a file which keeps changing is read. Default 4.
+    :param spool_memory: bytes kept in memory before content goes to a temporary file. Default 32 MiB.
+    :param spool_dir: where that temporary file is; name the directory to save to, and saving copies nothing.
+    :param progress: called with :class:`~handoff.progress.Progress` on this thread.
+    :param cancel: stops the capture from elsewhere.
+    :raises CancelledError: when it was stopped by ``cancel``.
+    """
+    options = dict(locals())
+    for name in ("workspace", "progress", "cancel"):
+        del options[name]
+    snapshot: Snapshot = finish(start("capture", workspace, options, Snapshot._of), progress, cancel)
+    return snapshot
+
+
+def plan(
+    workspace: Workspace,
+    *,
+    include_ignored: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    allow_secrets: Iterable[AllowSecret | tuple[str, str]] = (),
+    secret_rules: SecretRules | None = None,
+    max_file_bytes: int | None = None,
+    max_total_bytes: int | None = None,
+    max_entries: int | None = None,
+    worktree_include: bool | None = None,
+    list_ignored: bool | None = None,
+    empty_dirs: bool | None = None,
+    progress: ProgressFn | None = None,
+    cancel: CancelToken | None = None,
+) -> CapturePlan:
+    """What :func:`capture` would carry, with sizes, found without reading any content. For the arguments see there."""
+    options = dict(locals())
+    for name in ("workspace", "progress", "cancel"):
+        del options[name]
+    planned: CapturePlan = finish(start("plan", workspace, options, _plan), progress, cancel)
+    return planned
+
+
+def start(op: str, workspace: object, options: dict[str, Any], make: Any) -> Operation[Any]:
+    """A capture or plan, under way."""
+    options = {name: value for name, value in options.items() if value is not None and value != ()}
+    arguments: dict[str, Any] = {"workspace": instance(workspace, Workspace, "workspace"), **options}
+    for name in ("include_ignored", "exclude"):
+        if name in arguments:
+            arguments[name] = strings(arguments[name], name)
+    if "allow_secrets" in arguments:
+        arguments["allow_secrets"] = [_allowed(item) for item in arguments["allow_secrets"]]
+    for name in ("deadline", "quiet"):
+        if name in arguments:
+            arguments[name] = milliseconds(arguments[name], name)
+    rules = arguments.pop("secret_rules", None)
+    if rules is not None:
+        arguments["secret_rules"] = rules_of(rules)
+    if op == "capture":
+        arguments["manifest"] = "without"
+    return _start(op, arguments, make)
+
+
+def strings(value: object, argument: str) -> list[Any]:
+    """A sequence of strings; one alone is a mistake."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a list of strings", argument=argument)
+    return list(value)
+
+
+def milliseconds(seconds: object, argument: str) -> int:
+    """Seconds as the core takes them."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e12:
+        raise InvalidArgumentError(f"{argument} is no number of seconds; pass 0 or more", argument=argument)
+    return round(seconds * 1000)
+
+
+def _allowed(item: object) -> dict[str, Any]:
+    if isinstance(item, tuple) and len(item) == 2:
+        return {"path": item[0], "rule": item[1]}
+    return instance(item, AllowSecret, "allow_secrets").to_dict()
+
+
+def _plan(value: Any, body: bytes | None) -> CapturePlan:
+    return CapturePlan.from_dict(value)

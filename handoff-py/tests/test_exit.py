@@ -1,0 +1,135 @@
+"""Short scripts: however they end, the interpreter does not crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Scene
+
+ROUNDS = int(os.environ.get("HANDOFF_PY_EXITS", "5"))
+
+AFTER = """
+import asyncio, handoff
+async def main():
+    conversations = handoff.Conversations(handoff.MemoryStorage())
+    head = await conversations.create(owner="ana")
+    await conversations.append(head.id, "hi")
+asyncio.run(main())
+"""
+
+DURING = """
+import asyncio, handoff
+class Slow:
+    async def put_new(self, key, body): await asyncio.sleep(60)
+    async def put(self, key, body): pass
+    async def put_stream(self, key, body): pass
+    async def get(self, key, start, end): await asyncio.sleep(60)
+    async def list(self, prefix, after, limit): return []
+    async def delete(self, keys): pass
+pending = [handoff.Conversations(Slow()).create(owner="ana") for _ in range(8)]
+"""
+
+PLAIN = DURING.replace("async def", "def").replace("await asyncio.sleep(60)", "__import__('time').sleep(60)")
+
+WAITING = (
+    DURING
+    + """
+import threading
+threading.Thread(target=pending[0].result, daemon=True).start()
+while threading.active_count() < 2:
+    pass
+"""
+)
+
+CAPTURE = """
+import handoff, sys
+pending = [handoff.aio.capture(handoff.Workspace(sys.argv[1]), quiet=60) for _ in range(4)]
+"""
+
+FORK = """
+import asyncio, os, sys, handoff
+snapshot = handoff.capture(handoff.Workspace(sys.argv[1]))
+handoff.Conversations(handoff.MemoryStorage()).create(owner="ana").result()
+child = os.fork()
+if child == 0:
+    assert handoff.capture(handoff.Workspace(sys.argv[1])).id == snapshot.id
+    try:
+        handoff.Conversations(handoff.MemoryStorage()).create(owner="ana").result()
+    except handoff.UnsupportedError as error:
+        assert "fork" in str(error)
+        os._exit(0)
+    os._exit(1)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("script", [AFTER, DURING, PLAIN, WAITING, CAPTURE, FORK], ids=lambda text: text[-40:-1])
+def test_the_interpreter_exits_well(scene: Scene, script: str) -> None:
+    for _ in range(ROUNDS):
+        done = run(script, str(scene.laptop))
+        assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+def test_ctrl_c_ends_a_capture_and_leaves_nothing(scene: Scene, tmp_path: Path) -> None:
+    (scene.laptop / "new.txt").write_text("just now\n")
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    script = """
+import handoff, sys
+def progress(progress):
+    if progress.phase == "read":
+        print("begun", flush=True)
+try:
+    handoff.capture(
+        handoff.Workspace(sys.argv[1]), quiet=60, spool_dir=sys.argv[2], spool_memory=0, progress=progress
+    )
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(scene.laptop), str(spool)], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None and child.stdout.readline() == "begun\n"
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 7
+    child.stdout.close()
+    assert list(spool.iterdir()) == []
+
+
+def test_the_command_line(scene: Scene) -> None:
+    def cli(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "handoff", *arguments], capture_output=True, text=True, cwd=scene.root, timeout=60
+        )
+
+    done = cli("capture", "laptop", "-o", "w.handoff")
+    assert done.returncode == 0 and "laptop/notes.txt" in done.stdout, done
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "+second" in cli("diff", "w.handoff").stdout
+    assert cli("show", "w.handoff", "laptop/new.txt").stdout == "new\n"
+    assert cli("preview", "w.handoff", "cloud").returncode == 0
+    import json
+
+    report = json.loads(cli("apply", "w.handoff", "cloud", "--json").stdout)["report"]
+    assert report["verdict"] == "complete"
+    (scene.cloud / "notes.txt").write_text("mine\n")
+    done = cli("undo", report["apply_id"], "cloud")
+    assert done.returncode == 1 and "conflict" in done.stdout
+    assert cli("plan", "laptop", "--json").returncode == 0
+    assert cli("apply", "absent.handoff", "cloud").returncode == 3
+    assert json.loads(cli("show", "absent.handoff", "--json").stdout)["error"]["kind"] == "io"
+    assert cli("runs", "--store", "store").returncode == 0
+    assert cli("nonsense").returncode == 2
+    assert "exit codes" in cli("--help").stdout

@@ -1,0 +1,233 @@
+"""The life of runs, with storages, agents and policies written in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import handoff
+import pytest
+from conftest import Scene, git
+
+
+class MyStorage:
+    """A storage around another; some methods are asynchronous and some plain."""
+
+    def __init__(self) -> None:
+        self.inner = handoff.MemoryStorage()
+
+    async def put_new(self, key: str, body: bytes) -> Any:
+        return await self.inner.put_new(key, body)
+
+    def put(self, key: str, body: bytes) -> None:
+        self.inner.put(key, body).result()
+
+    async def put_stream(self, key: str, body: AsyncIterator[bytes]) -> None:
+        await self.inner.put(key, b"".join([piece async for piece in body]))
+
+    def get(self, key: str, start: int | None, end: int | None) -> bytes | None:
+        return self.inner.get(key, start, end).result()
+
+    async def list(self, prefix: str, after: str | None, limit: int) -> Sequence[handoff.Meta]:
+        return await self.inner.list(prefix, after, limit)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self.inner.delete(keys)
+
+
+class Writer:
+    """An agent that leaves a file."""
+
+    async def run(self, session: handoff.Session) -> None:
+        await session.append(f"I was asked: {session.prompt}")
+        (Path(session.repos[0]) / "agent.txt").write_text(session.prompt)
+
+
+class PlainWriter:
+    """The same in code that is not asynchronous."""
+
+    def run(self, session: handoff.Session) -> handoff.SessionEnd:
+        session.append(role="assistant", text=f"I was asked: {session.prompt}").result()
+        (Path(session.repos[0]) / "agent.txt").write_text(session.prompt)
+        return handoff.SessionEnd.succeeded()
+
+
+def hub_of(scene: Scene, agent: Any, **ports: Any) -> handoff.Handoff:
+    origin = scene.root / "origin.git"
+    if not origin.exists():
+        git(scene.root, "clone", "-q", "--bare", "laptop", "origin.git")
+    place = handoff.Environment("env-1", (handoff.EnvironmentRepo("laptop", str(origin)),))
+    runtime = handoff.LocalRuntime(agent=agent, root=scene.root / "runs", environments=[place])
+    storage = ports.pop("storage", None) or handoff.MemoryStorage()
+    return handoff.Handoff(storage=storage, runtime=runtime, terms=handoff.Terms(poll=0.05), **ports)
+
+
+@pytest.mark.parametrize("agent", [Writer(), PlainWriter()], ids=["async", "plain"])
+@pytest.mark.parametrize("storage", [handoff.MemoryStorage, MyStorage], ids=["memory", "python"])
+def test_work_goes_out_is_continued_and_comes_home(scene: Scene, agent: Any, storage: Any) -> None:
+    async def story() -> None:
+        with hub_of(scene, agent, storage=storage()) as hub:
+            run = await hub.start(
+                actor="ana", environment="env-1", prompt="one", workspace=scene.here, conversation=["earlier"]
+            )
+            said = [event.message.text async for event in hub.watch(run.id, actor="ana") if event.message]
+            assert said[0] == "earlier" and said[-1] == "I was asked: one"
+            assert (await hub.run(run.id, actor="ana")).state == "succeeded"
+            went = await hub.continue_(run.id, actor="ana", prompt="two")
+            assert (went.went, went.workspace) == ("new_session", True)
+            ended = await hub.wait(run.id, actor="ana", deadline=60)
+            assert (ended.state, len(ended.sessions)) == ("succeeded", 2)
+            pulled = await hub.pull(run.id, scene.here, actor="ana")
+            assert pulled.report is not None and pulled.report.verdict == "complete"
+            assert pulled.conversation is not None and pulled.conversation.lineage is not None
+
+    asyncio.run(story())
+    assert (scene.laptop / "agent.txt").read_text() == "two"
+
+
+def test_without_an_event_loop(scene: Scene) -> None:
+    with hub_of(scene, Writer(), storage=MyStorage()) as hub:
+        run = hub.start(actor="ana", environment="env-1", prompt="one").result()
+        kinds = [event.kind for event in hub.watch(run.id, actor="ana")]
+        assert "message" in kinds and kinds[-1] == "run"
+        assert [found.id for found in hub.list_runs(actor="ana").result().runs] == [run.id]
+
+
+def test_a_question_is_answered(scene: Scene) -> None:
+    class Asks:
+        async def run(self, session: handoff.Session) -> None:
+            answer = await session.block("which one?")
+            await session.append(f"so {answer.text}")
+
+    class Told:
+        def __init__(self) -> None:
+            self.notices: list[str] = []
+
+        async def notify(self, notice: handoff.Notice) -> None:
+            self.notices.append(notice.kind)
+
+    told = Told()
+
+    async def story() -> None:
+        with hub_of(scene, Asks(), notify=told) as hub:
+            run = await hub.start(actor="ana", environment="env-1", prompt="choose")
+            blocked = await hub.wait(run.id, actor="ana", deadline=60)
+            assert blocked.state == "blocked" and blocked.question is not None
+            assert blocked.question.text == "which one?"
+            offer = await hub.affordance(run, actor="ana")
+            assert (offer.action, offer.question) == ("respond", "which one?")
+            await hub.answer(run.id, actor="ana", prompt="this")
+            async for event in hub.watch(run.id, actor="ana"):
+                last = event
+            assert last.run is not None and last.run.state == "succeeded"
+            assert (await hub.affordance(run, actor="bob")).action == "unavailable"
+
+    asyncio.run(story())
+    assert "input_required" in told.notices
+
+
+def test_exceptions_keep_their_identity() -> None:
+    class Mine(Exception):
+        pass
+
+    class Breaks(MyStorage):
+        error: BaseException = Mine("no disk")
+
+        def get(self, key: str, start: int | None, end: int | None) -> bytes | None:
+            raise self.error
+
+    storage = Breaks()
+    conversations = handoff.Conversations(storage)
+    absent = "c" + "0" * 32
+    with pytest.raises(handoff.StorageError) as caught:
+        conversations.head(absent).result()
+    assert caught.value.__cause__ is storage.error and "no disk" in str(caught.value)
+    storage.error = handoff.LimitError("too much", retryable=True)
+    with pytest.raises(handoff.LimitError) as limited:
+        conversations.head(absent).result()
+    assert limited.value.retryable and limited.value.__cause__ is storage.error
+
+
+@pytest.mark.parametrize("found", [5, "text", [1]])
+def test_nonsense_is_refused(found: Any) -> None:
+    class Odd(MyStorage):
+        def get(self, key: str, start: int | None, end: int | None) -> Any:
+            return found
+
+        async def put_new(self, key: str, body: bytes) -> Any:
+            return found
+
+    conversations = handoff.Conversations(Odd())
+    for call in (conversations.head("c" + "0" * 32), conversations.create(owner="ana")):
+        with pytest.raises(handoff.StorageError, match="it has to return"):
+            call.result()
+
+
+def test_a_call_that_hangs_is_cancelled() -> None:
+    cancelled = threading.Event()
+
+    class Hangs(MyStorage):
+        async def get(self, key: str, start: int | None, end: int | None) -> Any:  # type: ignore[override]
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    async def story() -> None:
+        conversations = handoff.Conversations(Hangs())
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(_of(conversations.head("c" + "0" * 32)), 0.2)
+        async with conversations.head("c" + "0" * 32) as operation:
+            pass
+        with pytest.raises(handoff.CancelledError):
+            await operation
+
+    asyncio.run(story())
+    assert cancelled.wait(10)
+
+
+async def _of(operation: handoff.Operation[Any]) -> Any:
+    return await operation
+
+
+def test_four_event_loops_in_four_threads() -> None:
+    failures: list[BaseException] = []
+
+    async def story() -> None:
+        conversations = handoff.Conversations(MyStorage())
+        head = await conversations.create(owner="ana")
+        for number in range(5):
+            await conversations.append(head.id, f"message {number}")
+        assert [message.text async for message in conversations.read(head.id)] == [
+            f"message {number}" for number in range(5)
+        ]
+        fork = await conversations.fork(head.id, owner="bob", at=3)
+        assert (fork.messages, fork.owner) == (3, "bob")
+
+    def run() -> None:
+        try:
+            asyncio.run(story())
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+
+
+def test_attachments_and_bodies_are_kept_byte_for_byte() -> None:
+    conversations = handoff.Conversations(handoff.MemoryStorage())
+    attachment = conversations.attach("a.bin", b"\x00\xff", media_type="application/octet-stream").result()
+    assert conversations.read_attachment(attachment).result() == b"\x00\xff"
+    head = conversations.create(owner="ana").result()
+    body = '{ "$handle": 0, "b":1.0 }'
+    message = handoff.Message("user", "hi", body=body, attachments=(attachment,))
+    conversations.append(head.id, message).result()
+    (found,) = conversations.messages(head.id).result()
+    assert (found.body, found.attachments) == (body, (attachment,))
