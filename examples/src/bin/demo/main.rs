@@ -2,10 +2,14 @@
 //!
 //! Takes the uncommitted work of a checkout (`REPO`, by default this repository), captures it to one file,
 //! applies it to a second clone that has moved on, explains the conflict, undoes it, and proves that every
-//! tree involved is as it was. `REPO` itself is only read. `KEEP=1` keeps the scratch directory.
+//! tree involved is as it was. Then the same work goes to an agent in a "cloud", which is a folder and a worker
+//! process: followed live, answered, continued, and pulled home into edits made meanwhile. `REPO` itself is only
+//! read. `KEEP=1` keeps the scratch directory.
 
+mod cloud;
 mod git;
 mod proof;
+mod role;
 mod screen;
 mod source;
 mod target;
@@ -26,7 +30,9 @@ use screen::{bytes, millis, plural};
 type Done<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    match demo() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let played = role::play(&args).map(|played| played.map(|()| true));
+    match played.unwrap_or_else(demo) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -101,6 +107,11 @@ fn demo() -> Done<bool> {
         source_same =
             same("the source is as it was, to the mtime", source_before, &proof::whole(&source.git)?);
     }
+    let handed_off = cloud::story(&source.git, &snapshot, scratch.path())?;
+    if own_clone {
+        let claim = "the laptop's checkout is still as it was, to the mtime";
+        source_same &= same(claim, source_before, &proof::whole(&source.git)?);
+    }
     let repo_after = proof::whole(&repo)?;
     let repo_claim =
         format!("{} is as it was, to the mtime, with everything in its git directory", repo.root().display());
@@ -117,7 +128,7 @@ fn demo() -> Done<bool> {
                 .dim()
         );
     }
-    Ok(captured_purely && foreseen && undone && target_same && source_same && repo_same)
+    Ok(captured_purely && foreseen && undone && target_same && source_same && repo_same && handed_off)
 }
 
 /// Compares two fingerprints and says how it came out, naming what differs.

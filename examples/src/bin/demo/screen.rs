@@ -62,7 +62,7 @@ pub fn report(report: &ApplyReport) {
 }
 
 /// Columns of the terminal; without one, lines may be of any length.
-fn columns() -> usize {
+pub fn columns() -> usize {
     console::Term::stdout().size_checked().map_or(usize::MAX, |(_, columns)| usize::from(columns))
 }
 
