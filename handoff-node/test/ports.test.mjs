@@ -99,12 +99,15 @@ for (const [method, value] of [
 test("an implementer that never answers is given up when the caller cancels, and told", async () => {
   let told;
   const never = new Promise(() => {});
+  let asked;
+  const called = new Promise((resolve) => (asked = resolve));
   const storage = broken("putNew", (key, body, { signal }) => {
     signal.addEventListener("abort", () => (told = true));
+    asked();
     return never;
   });
   const operation = new Conversations(storage).create({ owner: "ana" });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await called;
   await operation.cancel();
   await assert.rejects(operation, { kind: "cancelled" });
   await new Promise((resolve) => setImmediate(resolve));

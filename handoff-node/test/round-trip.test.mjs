@@ -41,7 +41,7 @@ test("uncommitted work arrives, with a report on each path, and can be undone", 
   const report = await apply(opened, there);
   assert.equal(report.verdict, "complete");
   assert.equal(report.count("applied"), 3);
-  assert.match(String(report), /README\.md/);
+  assert.match(String(report), /3 applied/);
   assert.equal(report.toJSON().apply_id, report.applyId);
   assert.deepEqual(report.files.map((one) => [one.repo, one.path, one.detail]), [
     ["laptop", "README.md", "deleted"],

@@ -1,11 +1,13 @@
 //! Bytes under keys, kept by an object of the host's.
 
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_lite::{StreamExt as _, future, stream};
 use handoff_core::storage::{Access, BodyStream};
 use handoff_core::{Key, Meta, PutNew, Storage, StorageError};
 use serde_json::{Value, json};
@@ -29,6 +31,18 @@ impl ForeignStorage {
             made.because(thrown)
         })
     }
+}
+
+/// `body`, which fails once the other end of `over` is gone.
+fn until(body: BodyStream, over: async_channel::Receiver<()>) -> BodyStream {
+    Box::pin(stream::unfold((body, over), |(mut body, over)| async move {
+        let ended = async {
+            let _ = over.recv().await;
+            Some(Err(io::Error::other("the call that this body belongs to is over")))
+        };
+        let piece = future::or(body.next(), ended).await;
+        piece.map(|piece| (piece, (body, over)))
+    }))
 }
 
 fn nonsense(method: &str, value: &Value, wanted: &str) -> StorageError {
@@ -57,7 +71,9 @@ impl Storage for ForeignStorage {
     }
 
     async fn put_stream(&self, key: &Key, body: BodyStream) -> Result<(), StorageError> {
-        let body = Handle::from(Held::Body(Arc::new(Mutex::new(Some(body)))));
+        // Dropped with this call, however it ends, so that nobody waits for a piece that nobody asks for any more.
+        let (_open, over) = async_channel::bounded(1);
+        let body = Handle::from(Held::Body(Arc::new(Mutex::new(Some(until(body, over))))));
         let args = json!({ "key": key, "body": { "$handle": 0 } });
         let call = ForeignCall { handles: vec![body.clone()], ..ForeignCall::new("put_stream", args) };
         let done = self.call(call).await.map(drop);
