@@ -150,7 +150,7 @@ impl Snapshot {
         Self::read_from_watched(reader, limits, &Control::default())
     }
 
-    /// As [`read_from_with`](Self::read_from_with), with progress ([`Phase::Bundle`](crate::Phase::Bundle), in bytes
+    /// As [`read_from_with`](Self::read_from_with), with progress ([`Phase::Bundle`], in bytes
     /// of the stream) and cancellation after each block of 256 KiB.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl Snapshot {
         self.save_watched(path, &Control::default())
     }
 
-    /// As [`save`](Self::save), with progress ([`Phase::Bundle`](crate::Phase::Bundle), in blocks) and cancellation
+    /// As [`save`](Self::save), with progress ([`Phase::Bundle`], in blocks) and cancellation
     /// after each block of 256 KiB.
     ///
     /// # Errors
@@ -230,7 +230,7 @@ impl Snapshot {
         self.verify_watched(&Control::default())
     }
 
-    /// As [`verify`](Self::verify), with progress ([`Phase::Verify`](crate::Phase::Verify), in blocks) and
+    /// As [`verify`](Self::verify), with progress ([`Phase::Verify`], in blocks) and
     /// cancellation.
     ///
     /// # Errors

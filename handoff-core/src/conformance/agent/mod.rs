@@ -1,4 +1,4 @@
-//! The contract of [`Agent`](crate::Agent) as a suite of named cases.
+//! The contract of [`Agent`] as a suite of named cases.
 
 mod cases;
 mod host;
@@ -62,7 +62,7 @@ const CASES: &Cases<Subject> = cases! {
     "a working directory that is gone ends the turn" 5 cases::no_directory,
 };
 
-/// Checks an agent against the contract of [`Agent`](crate::Agent): each case is one turn or a few, in a temporary
+/// Checks an agent against the contract of [`Agent`]: each case is one turn or a few, in a temporary
 /// directory, with a host that keeps everything in memory.
 ///
 /// ```

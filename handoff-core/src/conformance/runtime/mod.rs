@@ -1,4 +1,4 @@
-//! The contract of [`Runtime`](crate::Runtime) as a suite of named cases.
+//! The contract of [`Runtime`] as a suite of named cases.
 
 mod bench;
 mod launch;
@@ -84,7 +84,7 @@ const CASES: &Cases<Bench> = cases! {
     "six sessions that are asked for at once all end" 6 life::many,
 };
 
-/// Checks a runtime against the contract of [`Runtime`](crate::Runtime). `open` makes one for each case, over the
+/// Checks a runtime against the contract of [`Runtime`]. `open` makes one for each case, over the
 /// storage and with the agent it is given; real sessions are run in it.
 ///
 /// ```

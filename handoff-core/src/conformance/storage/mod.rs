@@ -1,4 +1,4 @@
-//! The contract of [`Storage`](crate::Storage) as a suite of named cases.
+//! The contract of [`Storage`] as a suite of named cases.
 
 mod bench;
 mod body;
@@ -45,7 +45,7 @@ const CASES: &Cases<Bench> = cases! {
     "a dropped stream stores nothing" 8 stream::dropped,
 };
 
-/// Checks a storage against the contract of [`Storage`](crate::Storage). `open` gives a handle to the storage, which
+/// Checks a storage against the contract of [`Storage`]. `open` gives a handle to the storage, which
 /// need not be empty: always to the same bytes, if it can with a connection of its own each time, as another process
 /// would have. Everything is written below `probe/` and deleted at the end; some 6,000 requests and 60 MiB.
 ///
