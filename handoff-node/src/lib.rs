@@ -1,10 +1,10 @@
-//! The native half of the npm package `handoff-node`: one door into [`bridge`], and conversion.
+//! The native half of the npm package `handoff-node`: one door into `bridge`, and conversion.
 //!
 //! Everything that people see is written in JavaScript under `js/`. This side knows no operation by name: it passes
 //! JSON, bytes, handles and implementers through, in both directions.
 //!
-//! Nothing here keeps Node's event loop alive, blocks it, or settles a promise: each answer is a [`message`] to the one
-//! function that JavaScript gave to its [`Door`](door::Door), on JavaScript's own thread, in order.
+//! Nothing here keeps Node's event loop alive, blocks it, or settles a promise: each answer is a `message` to the one
+//! function that JavaScript gave to its `Door`, on JavaScript's own thread, in order.
 
 mod bridge;
 mod cause;
@@ -17,7 +17,7 @@ mod message;
 use handoff_core::ErrorKind;
 use napi_derive::napi;
 
-/// Every operation that [`Door.start`](door::Door) knows.
+/// Every operation that `Door.start` knows.
 #[napi]
 pub fn operations() -> Vec<&'static str> {
     bridge::NAMES.to_vec()
