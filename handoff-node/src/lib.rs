@@ -6,7 +6,7 @@
 //! Nothing here keeps Node's event loop alive, blocks it, or settles a promise: each answer is a `message` to the one
 //! function that JavaScript gave to its `Door`, on JavaScript's own thread, in order.
 
-mod bridge;
+use handoff_bridge as bridge;
 mod cause;
 mod door;
 mod executor;
@@ -20,7 +20,7 @@ use napi_derive::napi;
 /// Every operation that `Door.start` knows.
 #[napi]
 pub fn operations() -> Vec<&'static str> {
-    bridge::NAMES.to_vec()
+    bridge::operations().to_vec()
 }
 
 /// Every kind of error.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import handoff
 import pytest
-from conftest import Scene
+from conftest import Scene, git
 
 
 def test_work_travels_and_comes_back(scene: Scene) -> None:
@@ -35,6 +35,18 @@ def test_work_travels_and_comes_back(scene: Scene) -> None:
     assert handoff.undo(scene.there, report.apply_id).verdict == "complete"
     assert (scene.cloud / "notes.txt").read_text() == "first\n"
     assert not (scene.cloud / "new.txt").exists()
+
+
+def test_unpushed_commits_travel_when_asked_for(scene: Scene) -> None:
+    git(scene.cloud, "commit", "-q", "--allow-empty", "-m", "not pushed")
+    commit = git(scene.cloud, "rev-parse", "HEAD").strip()
+    snapshot = handoff.capture(scene.there)
+    report = handoff.apply(snapshot, scene.here, history="objects")
+    assert report.to_dict()["repos"][0]["history"]["outcome"] == "stored"
+    assert git(scene.laptop, "log", "-1", "--format=%s", commit) == "not pushed\n"
+    assert "history" not in handoff.capture(scene.there, history="never").manifest["repos"][0]
+    with pytest.raises(handoff.InvalidArgumentError, match="history"):
+        handoff.apply(snapshot, scene.here, history="everything")  # type: ignore[arg-type]
 
 
 def test_what_is_in_a_snapshot(scene: Scene) -> None:

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use handoff_core::{
-    ApplyId, ApplyOptions, ApplyReport, Durability, FileReport, OnConflict, Staging, SymlinkPolicy,
+    ApplyHistory, ApplyId, ApplyOptions, ApplyReport, Durability, FileReport, OnConflict, Staging,
+    SymlinkPolicy,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +63,12 @@ pub fn options(args: &mut Args, context: &Context) -> Result<ApplyOptions, Failu
         &[("restore", Staging::Restore), ("leave", Staging::Leave)],
         &mut options.staging,
     )?;
+    let history = [
+        ("leave", ApplyHistory::Leave),
+        ("objects", ApplyHistory::Objects),
+        ("branch", ApplyHistory::Branch),
+    ];
+    args.word_into("history", &history, &mut options.history)?;
     let durability = [("full", Durability::Full), ("process", Durability::Process)];
     args.word_into("durability", &durability, &mut options.durability)?;
     let symlinks = [("inside", SymlinkPolicy::Inside), ("anywhere", SymlinkPolicy::Anywhere)];

@@ -1,7 +1,8 @@
 //! Listing and taking the uncommitted state of a workspace; secrets in contents.
 
 use handoff_core::{
-    AllowSecret, Bases, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile, secrets,
+    AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
+    secrets,
 };
 use std::sync::Arc;
 
@@ -37,6 +38,10 @@ fn options(args: &mut Args, context: &Context) -> Result<CaptureOptions, Failure
     args.flag_into("list_ignored", &mut options.list_ignored)?;
     args.flag_into("empty_dirs", &mut options.empty_dirs)?;
     args.word_into("bases", &[("always", Bases::Always), ("never", Bases::Never)], &mut options.bases)?;
+    let history = [("auto", CaptureHistory::Auto), ("never", CaptureHistory::Never)];
+    args.word_into("history", &history, &mut options.history)?;
+    args.number_into("max_history_commits", &mut options.max_history_commits)?;
+    args.number_into("max_history_bytes", &mut options.max_history_bytes)?;
     options.deadline = args.millis("deadline")?;
     let on_cancel = [("fail", OnCancel::Fail), ("partial", OnCancel::Partial)];
     args.word_into("on_cancel", &on_cancel, &mut options.on_cancel)?;

@@ -17,6 +17,7 @@ __all__ = ["apply", "preview", "undo"]
 
 OnConflict = Literal["keep", "markers", "theirs"]
 Staging = Literal["restore", "leave"]
+History = Literal["leave", "objects", "branch"]
 Durability = Literal["full", "process"]
 Symlinks = Literal["inside", "anywhere"]
 
@@ -27,6 +28,7 @@ def apply(
     *,
     on_conflict: OnConflict | None = None,
     staging: Staging | None = None,
+    history: History | None = None,
     durability: Durability | None = None,
     symlinks: Symlinks | None = None,
     map: Mapping[str, str] | None = None,
@@ -36,11 +38,13 @@ def apply(
     """Applies ``snapshot`` to ``workspace``, path by path, with a report on each.
 
     What the target has not touched becomes what the snapshot says; what both have changed is merged, or left alone as a
-    conflict. HEAD, branches and stashes are never touched. Releases the GIL.
+    conflict. HEAD and branches are only touched for ``history="branch"``, stashes never. Releases the GIL.
 
     :param on_conflict: leave the target and keep the incoming version beside it (``keep``, the default), write conflict
         markers (``markers``), or take the snapshot's version (``theirs``).
     :param staging: whether staged state is restored. Default ``restore``.
+    :param history: whether commits that the source had not pushed become available here (``objects``), and a clean
+        checkout is also put on their branch (``branch``). Default ``leave``.
     :param durability: whether it survives a power cut (``full``, the default) or a crash of the process.
     :param symlinks: whether links may point out of the work tree. Default ``inside``.
     :param map: names of the snapshot's repositories → names of the workspace's; overrides matching by identity.
@@ -58,6 +62,7 @@ def preview(
     *,
     on_conflict: OnConflict | None = None,
     staging: Staging | None = None,
+    history: History | None = None,
     durability: Durability | None = None,
     symlinks: Symlinks | None = None,
     map: Mapping[str, str] | None = None,

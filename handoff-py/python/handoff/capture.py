@@ -82,6 +82,9 @@ def capture(
     list_ignored: bool | None = None,
     empty_dirs: bool | None = None,
     bases: Literal["always", "never"] | None = None,
+    history: Literal["auto", "never"] | None = None,
+    max_history_commits: int | None = None,
+    max_history_bytes: int | None = None,
     deadline: float | None = None,
     on_cancel: Literal["fail", "partial"] | None = None,
     quiet: float | None = None,
@@ -109,6 +112,9 @@ def capture(
     :param list_ignored: whether ignored files that are not carried are listed. Default false.
     :param empty_dirs: whether empty directories travel. Default true.
     :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
+    :param history: whether commits travel that no remote-tracking ref has. Default auto.
+    :param max_history_commits: most such commits; with more, none travel. Default 10,000.
+    :param max_history_bytes: most bytes of them, compressed; with more, none travel. Default 64 MiB.
     :param deadline: seconds after which the capture ends with what it has, marked partial.
     :param on_cancel: what cancelling leaves: nothing (``fail``), or what was read so far (``partial``).
     :param quiet: seconds that nobody may have written to a file for. Default 0.05.
