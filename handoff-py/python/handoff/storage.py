@@ -39,7 +39,6 @@ class Storage(Protocol):
 
     All consistency rests on :meth:`put_new`: of any number of concurrent calls for one key, in any number of processes,
     exactly one returns ``"created"``, and its body is what every later :meth:`get` returns, whole and durable.
-    :func:`handoff.testing.check_storage` checks an implementation against the whole contract.
 
     Plain methods are called on threads, many at once. Raise :class:`~handoff.errors.StorageError` with ``retryable=True``
     for what may succeed later; any other exception counts as a failure that will not go away by itself.
