@@ -98,6 +98,9 @@ impl Session<'_> {
         let objects = decode(&content, format, &prefix).map_err(|_| damaged())?;
         match arrival.take(objects) {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(Refused::TooMany)) => {
+                Err(trouble("too_many_objects", "there are more than a million objects"))
+            }
             Ok(Err(Refused::Malformed)) => {
                 Err(trouble("malformed", "one of the objects is not what git would make"))
             }

@@ -10,7 +10,7 @@ use crate::git::{Broken, NewObject, Objects, Repo, Unpushed};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::progress::Phase;
-use crate::snapshot::part::{BASES, MAX_BASES, Object, ObjectKind, RAW, encode};
+use crate::snapshot::part::{BASES, MAX_BASES, MAX_OBJECTS, Object, ObjectKind, RAW, encode};
 use crate::snapshot::{Extra, Head, History, HistoryCut, HistoryCutReason, HistoryPart};
 
 /// Findings looked at in a content whose earlier version may hold them already.
@@ -131,7 +131,9 @@ impl Press<'_> {
     }
 
     fn add(&mut self, object: NewObject) -> Result<(), Enough> {
-        if !self.waiting.is_empty() && self.raw + object.data.len() > RAW {
+        if !self.waiting.is_empty()
+            && (self.raw + object.data.len() > RAW || self.waiting.len() >= MAX_OBJECTS)
+        {
             self.press()?;
         }
         self.raw += object.data.len();

@@ -1,5 +1,6 @@
 //! Commits that no remote has: finding them, and what is new in them.
 
+mod held;
 mod import;
 
 use std::collections::{HashMap, HashSet};
@@ -138,13 +139,13 @@ impl<'a> Objects<'a> {
             return None;
         }
         let mut object = self.repo.try_find_object(to_gix(oid)?).ok()??;
-        let kind = match object.kind {
-            gix::objs::Kind::Commit => ObjectKind::Commit,
-            gix::objs::Kind::Tree => ObjectKind::Tree,
-            gix::objs::Kind::Blob => ObjectKind::Blob,
-            gix::objs::Kind::Tag => return None,
-        };
+        let kind = kind_of(object.kind)?;
         Some((kind, std::mem::take(&mut object.data)))
+    }
+
+    /// An object's kind without its content; `None` when it is absent or of no kind that is carried.
+    pub fn kind(&self, oid: &Oid) -> Option<ObjectKind> {
+        kind_of(self.repo.try_find_header(to_gix(oid)?).ok()??.kind())
     }
 
     /// An object's length without its content; `None` when it is absent.
@@ -154,6 +155,15 @@ impl<'a> Objects<'a> {
 
     fn hash(&self) -> gix::hash::Kind {
         self.of.hash_kind()
+    }
+}
+
+fn kind_of(kind: gix::objs::Kind) -> Option<ObjectKind> {
+    match kind {
+        gix::objs::Kind::Commit => Some(ObjectKind::Commit),
+        gix::objs::Kind::Tree => Some(ObjectKind::Tree),
+        gix::objs::Kind::Blob => Some(ObjectKind::Blob),
+        gix::objs::Kind::Tag => None,
     }
 }
 

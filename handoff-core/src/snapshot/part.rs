@@ -43,6 +43,9 @@ pub(crate) const MAX_PART: u64 = (MAX_RAW + HEADER + MAX_BASES * 32) as u64;
 /// The most bases of a part.
 pub(crate) const MAX_BASES: usize = 16 << 10;
 
+/// The most objects of a part: far more than fit into a full one, unless they are empty.
+pub(crate) const MAX_OBJECTS: usize = 128 << 10;
+
 /// The kinds of objects, with git's numbers for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ObjectKind {
@@ -140,7 +143,7 @@ impl Header {
         });
         let mut next = || numbers.next().unwrap_or(Err(Damaged));
         let (bases, objects, raw) = (next()?, next()?, next()?);
-        let fits = bases <= MAX_BASES && raw <= MAX_RAW && objects <= raw / OBJECT_HEADER;
+        let fits = bases <= MAX_BASES && raw <= MAX_RAW && objects <= MAX_OBJECTS.min(raw / OBJECT_HEADER);
         if magic == MAGIC && fits { Ok(Self { bases, objects, raw }) } else { Err(Damaged) }
     }
 }
