@@ -3,14 +3,18 @@
 
 use std::path::Path;
 
+use super::inside::Inside;
 use super::journal::HeadOp;
 use super::session::Session;
+use super::target::Match;
+use super::undo::undo;
 use super::{ApplyHistory, ApplyOptions, OnConflict, Staging, SymlinkPolicy};
 use crate::capture::{Bases, CaptureHistory, CaptureOptions, capture};
 use crate::error::Error;
 use crate::git::{HeadState, Objects, Repo, TreeItem};
 use crate::id::{ApplyId, Oid};
 use crate::path::RelPath;
+use crate::progress::Control;
 use crate::report::{HistoryOutcome, HistoryReport, Outcome};
 use crate::snapshot::{
     Entry, EntryFlags, Extra, FORMAT, FileState, Head, Manifest, Mode, RepoManifest, Snapshot, Spool,
@@ -81,6 +85,17 @@ pub(super) fn advance(
             report.reason = Some(reason.to_owned());
             report.message = Some(message);
             Ok(Some(Advanced { report, apply: None }))
+        }
+    }
+}
+
+/// Takes moves back whose apply came to nothing.
+pub(super) fn take_back(targets: &[Match], advanced: &[Option<Advanced>]) {
+    for (target, advanced) in targets.iter().zip(advanced) {
+        if let (Match::Root(root), Some(id)) = (target, advanced.as_ref().and_then(|one| one.apply)) {
+            let place = [Inside { root: root.clone(), named: true }];
+            // What cannot be taken back is still recorded under its id, and nothing of it is lost.
+            let _ = undo(&place, None, &id, &Control::default());
         }
     }
 }

@@ -224,13 +224,31 @@ fn run(
     let repos = workspace.repos().iter().map(|repo| (repo.name.as_str(), repo.root.as_path()));
     let candidates = target::candidates(repos, &manifest.repos);
     let targets = target::find(&manifest.repos, &candidates, &options.map)?;
-    let mut advanced = advance_all(snapshot, &targets, options, writes)?;
+    let mut advanced = Vec::with_capacity(targets.len());
+    let done = advance_all(snapshot, &targets, options, writes, &mut advanced)
+        .and_then(|()| run_on(snapshot, workspace, options, writes, &targets, &mut advanced));
+    if done.is_err() {
+        branch::take_back(&targets, &advanced);
+    }
+    done
+}
+
+/// The apply itself, on checkouts that are where they are to be.
+fn run_on(
+    snapshot: &Snapshot,
+    workspace: &Workspace,
+    options: &ApplyOptions,
+    writes: bool,
+    targets: &[Match],
+    advanced: &mut [Option<branch::Advanced>],
+) -> Result<ApplyReport, Error> {
+    let manifest = snapshot.manifest();
     // All locks are taken before anything is planned: busy must mean that nothing was done.
     let mut sessions: Vec<Result<Session<'_>, RepoReport>> = Vec::with_capacity(targets.len());
-    for ((repo, target), advanced) in manifest.repos.iter().zip(targets).zip(&advanced) {
+    for ((repo, target), advanced) in manifest.repos.iter().zip(targets).zip(&*advanced) {
         sessions.push(match target {
-            Match::None(why) => Err(account::without_target(repo, why)),
-            Match::Root(root) => match Session::open(snapshot, repo, &root, options, writes) {
+            Match::None(why) => Err(account::without_target(repo, why.clone())),
+            Match::Root(root) => match Session::open(snapshot, repo, root, options, writes) {
                 Ok(mut session) => {
                     session.after = advanced.as_ref().and_then(|advanced| advanced.apply);
                     Ok(session)
@@ -238,7 +256,7 @@ fn run(
                 Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
                     return Err(why);
                 }
-                Err(why) => Err(account::unreadable(repo, &root, &why)),
+                Err(why) => Err(account::unreadable(repo, root, &why)),
             },
         });
     }
@@ -262,7 +280,7 @@ fn run(
         }
         return Err(why);
     }
-    // Where nothing was left to write, the move of HEAD is what there is to undo.
+    // Where no record could be written, the move of HEAD is what there is to undo.
     let moved = advanced.iter().flatten().find_map(|advanced| advanced.apply);
     let recorded =
         sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
@@ -271,7 +289,7 @@ fn run(
         report.findings.splice(0..0, account::ended_early(&manifest.loose_omissions));
     }
     let mut reports = Vec::with_capacity(sessions.len());
-    for ((repo, session), advanced) in manifest.repos.iter().zip(sessions).zip(&mut advanced) {
+    for ((repo, session), advanced) in manifest.repos.iter().zip(sessions).zip(advanced) {
         let mut report = match session {
             Ok(session) => of_session(repo, session),
             Err(report) => report,
@@ -286,29 +304,31 @@ fn run(
     Ok(ApplyReport::new(action, id.filter(|_| recorded).or(moved), reports, loose, snapshot.id(), whole))
 }
 
-/// Puts checkouts on the snapshot's commits, where that is asked for.
+/// Puts checkouts on the snapshot's commits, where that is asked for. What was done before an error is in `advanced`.
 fn advance_all(
     snapshot: &Snapshot,
     targets: &[Match],
     options: &ApplyOptions,
     writes: bool,
-) -> Result<Vec<Option<branch::Advanced>>, Error> {
-    let pairs = snapshot.manifest().repos.iter().zip(targets);
-    pairs
-        .map(|(repo, target)| match target {
+    advanced: &mut Vec<Option<branch::Advanced>>,
+) -> Result<(), Error> {
+    for (repo, target) in snapshot.manifest().repos.iter().zip(targets) {
+        let one = match target {
             Match::Root(root) if options.history == ApplyHistory::Branch => {
                 match branch::advance(snapshot, repo, root, options, writes) {
                     Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
-                        Err(why)
+                        return Err(why);
                     }
                     // The same trouble is told of when the files are applied.
-                    Err(_) => Ok(None),
-                    advanced => advanced,
+                    Err(_) => None,
+                    Ok(advanced) => advanced,
                 }
             }
-            _ => Ok(None),
-        })
-        .collect()
+            _ => None,
+        };
+        advanced.push(one);
+    }
+    Ok(())
 }
 
 /// Plans all, then writes all.

@@ -26,8 +26,10 @@ impl Session<'_> {
         self.move_head();
         fail::point("finish: head");
         let durable = self.options.durability == Durability::Full;
-        let placed_nothing =
-            not_placed.len() == self.staged.len() && self.staging.restored == 0 && !self.head_moved;
+        let placed_nothing = not_placed.len() == self.staged.len()
+            && self.staging.restored == 0
+            && !self.head_moved
+            && self.after.is_none();
         let keeps_a_version = self.files.iter().any(|file| {
             file.incoming.as_ref().is_some_and(
                 |path| matches!(self.record.get(), Some(Ok(record)) if path.starts_with(&record.path)),

@@ -14,7 +14,9 @@ use crate::id::ApplyId;
 impl Session<'_> {
     /// Whether there is anything to write.
     fn is_idle(&self) -> bool {
-        self.staged.is_empty() && self.index_plan.changes.is_empty() && self.head_op.is_none()
+        let nothing = self.staged.is_empty() && self.index_plan.changes.is_empty();
+        // With a move before it, an apply without files is still what that move is undone by.
+        nothing && self.head_op.is_none() && self.after.is_none()
     }
 
     /// Writes the journal and makes it and all new contents durable. From here on a crash is recovered from.

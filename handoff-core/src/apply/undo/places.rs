@@ -201,11 +201,12 @@ fn put_back_one(found: Found, meter: &mut Meter<'_>, out: &mut Undone) {
             fail::point("undo: marked");
             let mut each = |path: &crate::path::RelPath| meter.count(1, Some(path));
             let mut done = put_back(repo.as_ref(), root, home, &record, &journal, &mut each);
-            findings.extend(close(home, record, &journal, &done));
             let before = journal.header.as_ref().and_then(|header| header.after).filter(|_| !done.incomplete);
             if let Some(before) = before {
                 findings.extend(put_back_before(&place, &before, &mut each, &mut done));
             }
+            // Last: until all is put back, this record is what leads to the other.
+            findings.extend(close(home, record, &journal, &done));
             (journal, done)
         }
     };

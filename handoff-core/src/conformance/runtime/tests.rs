@@ -134,8 +134,8 @@ enum Wrong {
     Lazy,
     /// After the first session, nothing is run.
     Tired,
-    /// Sessions are told at once that their place is taken away.
-    Hasty,
+    /// Sessions are recorded as failed and never run.
+    GivesUp,
 }
 
 struct Bad {
@@ -162,7 +162,10 @@ impl RunSession for Spoiled {
         match self.1 {
             Wrong::NoCheckouts => place.repos.clear(),
             Wrong::NoVariables => place.variables.clear(),
-            Wrong::Hasty => place.cancel.cancel(),
+            Wrong::GivesUp => {
+                self.0.fail_session(spec, "no").await?;
+                return Ok(SessionState::Failed);
+            }
             Wrong::Shared => {
                 std::fs::create_dir_all(&self.2).unwrap();
                 place.root.clone_from(&self.2);
@@ -264,9 +267,9 @@ fn every_case_finds_out_a_runtime_that_is_wrong() {
         ("a session has the environment's variables", Wrong::NoVariables),
         ("a session has a place of its own", Wrong::Shared),
         ("a session goes on with the workspace of the one before", Wrong::NoCheckouts),
-        ("a session that is asked to stop ends", Wrong::Hasty),
+        ("a session that is asked to stop ends", Wrong::GivesUp),
         ("what is said to a live session reaches it", Wrong::Lazy),
-        ("an answer reaches the session that asks", Wrong::Hasty),
+        ("an answer reaches the session that asks", Wrong::GivesUp),
         ("a session whose agent panics is recorded, and the next one runs", Wrong::Tired),
         ("six sessions that are asked for at once all end", Wrong::Tired),
     ];

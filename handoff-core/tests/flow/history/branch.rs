@@ -1,13 +1,15 @@
 //! A clean checkout is put on the handed-off branch and commit, and back.
 
 use handoff_core::{
-    ApplyHistory, ApplyOptions, Control, HistoryOutcome, Outcome, Verdict, apply, preview, undo,
+    ApplyHistory, ApplyOptions, Control, Error, HistoryOutcome, Outcome, Snapshot, Verdict, Workspace, apply,
+    capture, preview, undo,
 };
+use tempfile::TempDir;
 
 use super::{Stage, assert_whole, carried, outcome, stage, work};
 use crate::support::git;
 use crate::support::purity::fingerprint;
-use crate::support::repo::{Format, Repo};
+use crate::support::repo::{Format, Repo, scratch, undisturbed};
 
 fn branch() -> ApplyOptions {
     let mut options = ApplyOptions::default();
@@ -171,4 +173,53 @@ fn an_undo_after_further_commits_leaves_everything_as_it_is() {
     stage.there.git(&["reset", "-q", "--hard", "HEAD~1"]);
     assert_eq!(undo(&stage.there.workspace(), &id, &Control::default()).unwrap().verdict, Verdict::Complete);
     assert_eq!(stage.there.head(), git::line(&stage.there.root, &["rev-parse", "origin/main"]));
+}
+
+/// Two repositories, the first with files to apply and the second with a commit only, and their targets.
+fn two() -> (TempDir, Snapshot, [Repo; 2]) {
+    let dir = scratch();
+    let [first, second] = ["alpha", "beta"].map(|name| {
+        let origin = Repo::init(dir.path().join("origin").join(name), Format::Sha1);
+        origin.write("a.txt", format!("{name}\n"));
+        origin.commit("first");
+        let here = origin.clone_to(dir.path().join("here").join(name));
+        here.write("b.txt", "b\n");
+        here.commit("unpushed");
+        (here, origin.clone_to(dir.path().join("there").join(name)))
+    });
+    first.0.write("c.txt", "not committed\n");
+    let workspace = Workspace::new([&first.0.root, &second.0.root]).unwrap();
+    (dir, capture(&workspace, &undisturbed()).unwrap(), [first.1, second.1])
+}
+
+fn both(repos: &[Repo; 2]) -> Workspace {
+    Workspace::new([&repos[0].root, &repos[1].root]).unwrap()
+}
+
+#[test]
+fn one_undo_takes_every_repository_back() {
+    let (_dir, snapshot, there) = two();
+    let before = there.each_ref().map(state);
+    let report = apply(&snapshot, &both(&there), &branch()).unwrap();
+    for repo in &report.repos {
+        assert_eq!(repo.history.as_ref().unwrap().outcome, HistoryOutcome::Moved, "{report}");
+    }
+    let undone = undo(&both(&there), &report.apply_id.unwrap(), &Control::default()).unwrap();
+    assert_eq!(undone.verdict, Verdict::Complete, "{undone}");
+    assert_eq!(there.each_ref().map(state), before);
+}
+
+#[test]
+fn a_refused_apply_leaves_no_repository_moved() {
+    let (_dir, snapshot, there) = two();
+    // Makes the place of the lock, and takes it.
+    std::fs::create_dir_all(there[1].git_dir().join("handoff")).unwrap();
+    let lock = std::fs::File::create(there[1].git_dir().join("handoff/lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let before = there.each_ref().map(state);
+    let refused = apply(&snapshot, &both(&there), &branch());
+    assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+    assert_eq!(there.each_ref().map(state), before);
+    drop(lock);
+    assert_eq!(apply(&snapshot, &both(&there), &branch()).unwrap().verdict, Verdict::Complete);
 }
