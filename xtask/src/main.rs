@@ -3,6 +3,8 @@
 
 mod git;
 mod node;
+#[cfg(test)]
+mod one_compile;
 mod python;
 mod run;
 mod tasks;

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::run::{Counts, Done, cargo, root, run, run_counting};
+use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
 use crate::{git, node, python, tidy, tools};
 
 /// `make demo`.
@@ -210,11 +210,10 @@ const EXAMPLES: [&str; 8] = [
 ];
 
 fn examples() -> Done {
-    // Of the whole workspace, as the tests are: with fewer packages, dependencies get other features and are built anew.
-    run(&mut cargo(&["build", "--locked", "--workspace", "--lib", "--bins", "--examples"]))?;
-    // This program is one of the binaries.
-    let here = std::env::current_exe().map_err(|why| format!("where this program is: {why}"))?;
-    let built = here.parent().unwrap_or(&here);
+    // Of the whole workspace, as the tests are: built alone they would ask for other features of shared dependencies,
+    // and everything below them would be compiled once more.
+    run(&mut cargo(&["build", "--locked", "--workspace", "--exclude", "xtask", "--bins", "--examples"]))?;
+    let built = target().join("debug");
     for name in EXAMPLES {
         run(Command::new(built.join("examples").join(name)).current_dir(root()))?;
     }
