@@ -148,6 +148,27 @@ pub fn torture() -> Done {
     let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
     schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
     phases.add("simulated schedules", run(&mut schedules));
+    phases.add("node's endings", node::torture());
+    phases.add("python's endings", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask endings`: those two alone.
+pub fn endings() -> Done {
+    let mut phases = Phases::new();
+    phases.add("node", node::torture());
+    phases.add("python", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask docs`: the pages of the API of all three languages, below target/.
+pub fn docs() -> Done {
+    let mut phases = Phases::new();
+    let mut doc = cargo(&["doc", "--locked", "-p", "handoff-core", "--no-deps", "--quiet"]);
+    phases.add("rust", run(doc.env("RUSTDOCFLAGS", "-D warnings")));
+    phases.add("node", node::docs());
+    phases.add("python", python::docs());
+    println!("\ntarget/doc/handoff_core, target/doc-node, target/doc-python");
     phases.close()
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ._held import Held, call, content, handle_only, instance, nothing, ports_of, start, text
 from ._port import describe
 from ._value import Value
-from .apply import Durability, OnConflict, Staging, Symlinks
+from .apply import Durability, History, OnConflict, Staging, Symlinks
 from .capture import capture, strings
 from .conversation import ConversationHead, Conversations, Said, fork_point, messages
 from .errors import HandoffError, InvalidArgumentError, from_failure
@@ -326,6 +326,7 @@ class Handoff(Held):
         action: Literal["apply", "preview"] | None = None,
         on_conflict: OnConflict | None = None,
         staging: Staging | None = None,
+        history: History | None = None,
         durability: Durability | None = None,
         symlinks: Symlinks | None = None,
         map: Mapping[str, str] | None = None,
@@ -395,7 +396,8 @@ class Watch:
 
     async def __anext__(self) -> RunEvent:
         if self._held is None:
-            self._held = await start("handoff.watch", self._arguments, self._opened)
+            opened: Held = await start("handoff.watch", self._arguments, self._opened)
+            self._held = opened
         event = await self._next(self._held)
         if event is None:
             self.close()
