@@ -11,7 +11,16 @@ pub fn test() -> Done {
     prepare()?;
     run(&mut node(&["node_modules/typescript/bin/tsc", "-p", "types-test"]))?;
     // A file that never ends must fail, not stop everything.
-    run(&mut node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "test/"]))
+    run(&mut node(&[
+        "--test",
+        "--test-reporter",
+        "dot",
+        "--test-timeout",
+        "300000",
+        "--test-concurrency",
+        "2",
+        "test/",
+    ]))
 }
 
 /// The runs that are too long for every day: 200 short scripts that end at every sort of moment.

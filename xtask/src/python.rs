@@ -56,7 +56,17 @@ fn installed(home: &Path) -> Result<PathBuf, String> {
     // Wheels of earlier versions would be found as well.
     let _ = std::fs::remove_dir_all(&wheels);
     let mut build = Command::new(&python);
-    build.args(["-m", "maturin", "build", "--profile", "dev", "-m", "handoff-py/Cargo.toml", "--out"]);
+    build.args([
+        "-m",
+        "maturin",
+        "build",
+        "--locked",
+        "--profile",
+        "dev",
+        "-m",
+        "handoff-py/Cargo.toml",
+        "--out",
+    ]);
     run(build.arg(&wheels).current_dir(root()))?;
     let wheel = only_file(&wheels)?;
     let mut install = Command::new(&python);

@@ -71,20 +71,10 @@ from .errors import (
     WorkspaceError,
     WrongStateError,
 )
-from .hub import (
-    Affordance,
-    Continued,
-    ConversationSource,
-    Cursor,
-    Handoff,
-    PromptAttachment,
-    Pulled,
-    RunEvent,
-    Started,
-    Watch,
-)
+from .hub import Handoff
 from .notify import Notice, Notify
 from .operation import Operation
+from .options import ApplyOptions, CaptureOptions, StartOptions
 from .policy import Policy
 from .progress import CancelToken, Progress
 from .report import (
@@ -101,7 +91,9 @@ from .run import Question, Run, RunPage, RunSession, SnapshotRef
 from .runtime import LocalRuntime, Place, QueueRuntime, Runtime, Sessions, SessionSpec, Terms, work
 from .secrets import AllowSecret, SecretFinding, SecretRules, SecretScanner
 from .snapshot import Change, Diff, Entry, EntryFlags, FileState, Omission, RepoDiff, Snapshot
+from .started import Affordance, Continued, ConversationSource, PromptAttachment, Pulled, Started
 from .storage import DirStorage, MemoryStorage, Meta, Snapshots, Storage
+from .watch import Cursor, RunEvent, Watch
 from .workspace import LeftOut, Workspace, WorkspaceRepo
 
 __all__ = [
@@ -110,6 +102,7 @@ __all__ = [
     "AgentError",
     "AgentInfo",
     "AllowSecret",
+    "ApplyOptions",
     "ApplyReport",
     "Attachment",
     "BareRepositoryError",
@@ -118,6 +111,7 @@ __all__ = [
     "BusyError",
     "CancelToken",
     "CancelledError",
+    "CaptureOptions",
     "CapturePlan",
     "Change",
     "CommandAgent",
@@ -194,6 +188,7 @@ __all__ = [
     "SnapshotRef",
     "Snapshots",
     "StagingReport",
+    "StartOptions",
     "Started",
     "Storage",
     "StorageError",
