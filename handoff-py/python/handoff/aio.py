@@ -16,7 +16,7 @@ from typing import Any
 from ._held import instance, nothing, start
 from .apply import start as _apply_start
 from .apply import start_undo as _undo_start
-from .capture import CapturePlan
+from .capture import CapturePlan, plan_of
 from .capture import start as _capture_start
 from .operation import Operation
 from .report import ApplyReport
@@ -33,7 +33,7 @@ def capture(workspace: Workspace, **options: Any) -> Operation[Snapshot]:
 
 def plan(workspace: Workspace, **options: Any) -> Operation[CapturePlan]:
     """As :func:`handoff.plan`."""
-    return _capture_start("plan", workspace, options, lambda value, body: CapturePlan.from_dict(value))
+    return _capture_start("plan", workspace, options, plan_of)
 
 
 def apply(snapshot: Snapshot, workspace: Workspace, **options: Any) -> Operation[ApplyReport]:

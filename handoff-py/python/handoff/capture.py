@@ -152,7 +152,7 @@ def plan(
     options = dict(locals())
     for name in ("workspace", "progress", "cancel"):
         del options[name]
-    planned: CapturePlan = finish(start("plan", workspace, options, _plan), progress, cancel)
+    planned: CapturePlan = finish(start("plan", workspace, options, plan_of), progress, cancel)
     return planned
 
 
@@ -196,5 +196,8 @@ def _allowed(item: object) -> dict[str, Any]:
     return instance(item, AllowSecret, "allow_secrets").to_dict()
 
 
-def _plan(value: Any, body: bytes | None) -> CapturePlan:
+def plan_of(value: Any, body: bytes | None) -> CapturePlan:
+    """A plan as the core says it, with the repository's name in each omission."""
+    for repo in value["repos"]:
+        repo["omissions"] = [{**omission, "repo": repo["name"]} for omission in repo["omissions"]]
     return CapturePlan.from_dict(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._value import Value
 
-__all__ = ["ApplyReport", "Drift", "FileReport", "Finding", "LooseReport", "RepoReport", "StagingReport"]
+__all__ = ["ApplyReport", "Drift", "FileReport", "Finding", "HistoryReport", "LooseReport", "RepoReport", "StagingReport"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,22 @@ class Finding(Value):
 
 
 @dataclass(frozen=True)
+class HistoryReport(Value):
+    """What became of commits that the source had not pushed."""
+
+    outcome: str
+    """``not_asked``, ``present``, ``stored``, ``moved``, ``not_captured`` or ``failed``."""
+    commits: int = 0
+    """How many commits it is about."""
+    branch: str | None = None
+    """The branch that was moved; absent when none was."""
+    reason: str | None = None
+    """Why less was done than was asked: a stable word."""
+    message: str | None = None
+    """The same, for people."""
+
+
+@dataclass(frozen=True)
 class StagingReport(Value):
     """What became of the staged state."""
 
@@ -96,6 +112,8 @@ class RepoReport(Value):
     """What became of the staged state."""
     target: str | None = None
     """The target's work tree; absent when no repository here matches."""
+    history: HistoryReport | None = None
+    """What became of commits that the source had not pushed; absent when there were none."""
 
 
 @dataclass(frozen=True)
