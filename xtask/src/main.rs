@@ -3,6 +3,7 @@
 
 mod git;
 mod node;
+mod parity;
 mod python;
 mod run;
 mod tasks;
@@ -24,6 +25,7 @@ cargo xtask <task>, or make <task>
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   node      the npm package: its addon, types, tests and examples
+  parity    the scenarios of conformance/cases in Rust, Python and Node, compared byte for byte
   tidy      the house rules alone
 ";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),
         Some("node") => node::test(),
+        Some("parity") => parity::all(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -3,13 +3,38 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::parity;
 use crate::run::{Counts, Done, first_line, root, run, run_counting};
 
 const REQUIREMENTS: &str = "handoff-py/tests/requirements.txt";
 
 /// Builds the wheel, installs it, and runs the tests, the type checks and the examples on what was installed.
 pub fn test(counts: &mut Counts) -> Done {
-    let home = root().join("target/python");
+    let python = install()?;
+    run_counting(pytest().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts)?;
+    for check in
+        [&["-m", "mypy", "--strict", "-p", "handoff"][..], &["-m", "mypy.stubtest", "handoff._native"]]
+    {
+        run(Command::new(&python).args(check).current_dir(home()))?;
+    }
+    Ok(())
+}
+
+fn home() -> PathBuf {
+    root().join("target/python")
+}
+
+/// pytest on what was installed, to be given files.
+pub fn pytest() -> Command {
+    let mut tests = Command::new(home().join("venv/bin/python"));
+    // Not from the checkout, where the package's sources would be found first.
+    tests.args(["-m", "pytest", "-c", "pyproject.toml"]).current_dir(root().join("handoff-py"));
+    tests
+}
+
+/// Builds the wheel and installs it, and gives the Python that has it.
+pub fn install() -> Result<PathBuf, String> {
+    let home = home();
     let python = environment(&home)?;
     let wheels = home.join("wheels");
     // Wheels of earlier versions would be found as well.
@@ -21,16 +46,7 @@ pub fn test(counts: &mut Counts) -> Done {
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--force-reinstall"]);
     run(install.arg(wheel).current_dir(root()))?;
-    // Not from the checkout, where the package's sources would be found first.
-    let mut tests = Command::new(&python);
-    tests.args(["-m", "pytest", "-c", "pyproject.toml", "tests"]);
-    run_counting(tests.current_dir(root().join("handoff-py")), counts)?;
-    for check in
-        [&["-m", "mypy", "--strict", "-p", "handoff"][..], &["-m", "mypy.stubtest", "handoff._native"]]
-    {
-        run(Command::new(&python).args(check).current_dir(&home))?;
-    }
-    Ok(())
+    Ok(python)
 }
 
 /// The Python of an environment with everything that the tests need; made anew when that changes.
