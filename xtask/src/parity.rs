@@ -37,7 +37,7 @@ pub fn all() -> Done {
     clear()?;
     let mut tests = cargo(&["test", "--locked", "-p", "handoff-scenarios"]);
     run(tests.env(TRANSCRIPTS, transcripts()))?;
-    python::install()?;
+    python::installed()?;
     let mut counts = Counts::default();
     run_counting(python::pytest().arg("tests/test_parity.py").env(TRANSCRIPTS, transcripts()), &mut counts)?;
     node::prepare()?;

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::run::{Counts, Done, cargo, root, run, run_counting};
+use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
 use crate::{git, node, parity, python, tidy, tools};
 
 /// `make demo`.
@@ -152,6 +152,27 @@ pub fn torture() -> Done {
     let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
     schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
     phases.add("simulated schedules", run(&mut schedules));
+    phases.add("node's endings", node::torture());
+    phases.add("python's endings", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask endings`: those two alone.
+pub fn endings() -> Done {
+    let mut phases = Phases::new();
+    phases.add("node", node::torture());
+    phases.add("python", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask docs`: the pages of the API of all three languages, below target/.
+pub fn docs() -> Done {
+    let mut phases = Phases::new();
+    let mut doc = cargo(&["doc", "--locked", "-p", "handoff-core", "--no-deps", "--quiet"]);
+    phases.add("rust", run(doc.env("RUSTDOCFLAGS", "-D warnings")));
+    phases.add("node", node::docs());
+    phases.add("python", python::docs());
+    println!("\ntarget/doc/handoff_core, target/doc-node, target/doc-python");
     phases.close()
 }
 
@@ -214,10 +235,14 @@ const EXAMPLES: [&str; 8] = [
 ];
 
 fn examples() -> Done {
+    // Of the whole workspace, as the tests are: built alone they would ask for other features of shared dependencies,
+    // and everything below them would be compiled once more.
+    run(&mut cargo(&["build", "--locked", "--workspace", "--exclude", "xtask", "--bins", "--examples"]))?;
+    let built = target().join("debug");
     for name in EXAMPLES {
-        run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--example", name]))?;
+        run(Command::new(built.join("examples").join(name)).current_dir(root()))?;
     }
-    run(&mut cargo(&["run", "--locked", "--quiet", "-p", "handoff-examples", "--bin", "demo"]))
+    run(Command::new(built.join("demo")).current_dir(root()))
 }
 
 /// Phases of one task with what became of each.

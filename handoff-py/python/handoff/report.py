@@ -9,7 +9,16 @@ from typing import Any
 
 from ._value import Value
 
-__all__ = ["ApplyReport", "Drift", "FileReport", "Finding", "HistoryReport", "LooseReport", "RepoReport", "StagingReport"]
+__all__ = [
+    "ApplyReport",
+    "Drift",
+    "FileReport",
+    "Finding",
+    "HistoryReport",
+    "LooseReport",
+    "RepoReport",
+    "StagingReport",
+]
 
 
 @dataclass(frozen=True)
@@ -70,18 +79,18 @@ class Finding(Value):
 
 @dataclass(frozen=True)
 class HistoryReport(Value):
-    """What became of commits that the source had not pushed."""
+    """What became of the commits that the source had not pushed."""
 
     outcome: str
     """``not_asked``, ``present``, ``stored``, ``moved``, ``not_captured`` or ``failed``."""
     commits: int = 0
-    """How many commits it is about."""
+    """How many there are."""
     branch: str | None = None
-    """The branch that was moved; absent when none was."""
+    """The branch that the checkout was put on."""
     reason: str | None = None
-    """Why less was done than was asked: a stable word."""
+    """Why they are not where they were asked to be: a stable word."""
     message: str | None = None
-    """The same, for people."""
+    """More about the reason, for people."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +119,10 @@ class RepoReport(Value):
     """Things to know about the repository as a whole."""
     staging: StagingReport | None = None
     """What became of the staged state."""
+    history: HistoryReport | None = None
+    """What became of commits that the source had not pushed; absent where there were none."""
     target: str | None = None
     """The target's work tree; absent when no repository here matches."""
-    history: HistoryReport | None = None
-    """What became of commits that the source had not pushed; absent when there were none."""
 
 
 @dataclass(frozen=True)
