@@ -115,6 +115,15 @@ export class ApplyReport {
   readonly verdict: "complete" | "partial" | "nothing_applied" | (string & {});
   /** One per repository of the snapshot. */
   readonly repos: readonly RepoReport[];
+  /** What happened to files outside any repository; absent where the snapshot has none. */
+  readonly loose?: {
+    /** The directory below which they are. */
+    readonly target?: string;
+    /** One for each. */
+    readonly files: readonly FileReport[];
+    /** Things to know about all of them. */
+    readonly findings: readonly { readonly kind: string; readonly message: string }[];
+  };
   /** Every path, over all repositories; files outside any come last. */
   readonly files: readonly FileReport[];
   /** How many paths ended so. */

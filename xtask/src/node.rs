@@ -4,23 +4,19 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Done, first_line, root, run};
-use crate::tools;
+use crate::{parity, tools};
 
 /// `cargo xtask node`, and a phase of `make test`.
 pub fn test() -> Done {
     prepare()?;
     run(&mut node(&["node_modules/typescript/bin/tsc", "-p", "types-test"]))?;
+    run(tests().arg("test/").env(parity::TRANSCRIPTS, parity::transcripts()))
+}
+
+/// Node's test runner, to be given files.
+pub fn tests() -> Command {
     // A file that never ends must fail, not stop everything.
-    run(&mut node(&[
-        "--test",
-        "--test-reporter",
-        "dot",
-        "--test-timeout",
-        "300000",
-        "--test-concurrency",
-        "2",
-        "test/",
-    ]))
+    node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "2"])
 }
 
 /// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
@@ -47,7 +43,7 @@ pub fn docs() -> Done {
 }
 
 /// The addon, and the tools that check it.
-fn prepare() -> Done {
+pub fn prepare() -> Done {
     tools::need(&[("node", "nodejs"), ("npm", "npm"), ("git", "git")])?;
     let version = first_line("node", &["--version"]).unwrap_or_default();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());

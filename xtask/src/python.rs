@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::parity;
 use crate::run::{Counts, Done, first_line, root, run, run_counting};
 
 const REQUIREMENTS: &str = "handoff-py/tests/requirements.txt";
@@ -12,28 +13,37 @@ const PYRIGHT: &str = "pyright@1.1.414";
 
 /// Builds the wheel, installs it, and runs the tests, the type checks and the examples on what was installed.
 pub fn test(counts: &mut Counts) -> Done {
-    let home = root().join("target/python");
-    let python = installed(&home)?;
+    let python = installed()?;
+    run_counting(pytest().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts)?;
+    types(&python, &home())
+}
+
+fn home() -> PathBuf {
+    root().join("target/python")
+}
+
+/// pytest on what was installed, to be given files.
+pub fn pytest() -> Command {
+    let mut tests = Command::new(home().join("venv/bin/python"));
     // Not from the checkout, where the package's sources would be found first.
-    let mut tests = Command::new(&python);
-    tests.args(["-m", "pytest", "-c", "pyproject.toml", "tests"]);
-    run_counting(tests.current_dir(root().join("handoff-py")), counts)?;
-    types(&python, &home)
+    tests.args(["-m", "pytest", "-c", "pyproject.toml"]).current_dir(root().join("handoff-py"));
+    tests
 }
 
 /// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
 pub fn torture() -> Done {
-    let mut tests = Command::new(installed(&root().join("target/python"))?);
-    tests.args(["-m", "pytest", "-c", "pyproject.toml", "tests/test_exit.py"]);
+    installed()?;
+    let mut tests = pytest();
+    tests.arg("tests/test_exit.py");
     if std::env::var_os("HANDOFF_PY_EXITS").is_none() {
         tests.env("HANDOFF_PY_EXITS", "200");
     }
-    run(tests.current_dir(root().join("handoff-py")))
+    run(&mut tests)
 }
 
 /// The pages of the API, in target/doc-python.
 pub fn docs() -> Done {
-    let mut pdoc = Command::new(installed(&root().join("target/python"))?);
+    let mut pdoc = Command::new(installed()?);
     pdoc.args([
         "-W",
         "error",
@@ -50,8 +60,9 @@ pub fn docs() -> Done {
 }
 
 /// The wheel, built and installed.
-fn installed(home: &Path) -> Result<PathBuf, String> {
-    let python = environment(home)?;
+pub fn installed() -> Result<PathBuf, String> {
+    let home = home();
+    let python = environment(&home)?;
     let wheels = home.join("wheels");
     // Wheels of earlier versions would be found as well.
     let _ = std::fs::remove_dir_all(&wheels);

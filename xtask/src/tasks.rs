@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
-use crate::{git, node, python, tidy, tools};
+use crate::{git, node, parity, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -41,9 +41,13 @@ pub fn test() -> Done {
     let mut tests = with_oracle(cargo(runner));
     // Benchmarks are built by clippy and run by `make bench`.
     tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
+    // Every language's tests write down what the scenarios gave, so that none runs twice.
+    phases.add("transcripts", parity::clear());
+    tests.env(parity::TRANSCRIPTS, parity::transcripts());
     phases.add("tests", run_counting(&mut tests, &mut counts));
     phases.add("node", node::test());
     phases.add("python", python::test(&mut counts));
+    phases.add("parity", parity::compare());
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome

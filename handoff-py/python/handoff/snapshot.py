@@ -92,6 +92,8 @@ class Omission(Value):
     """Bytes, where known."""
     rule: str | None = None
     """The rule that decided."""
+    line: int | None = None
+    """For a secret: the line that it is on, from 1."""
     count: int | None = None
     """How many paths it stands for."""
     repo: str = ""
