@@ -83,13 +83,13 @@ def rules() -> tuple[SecretRule, ...]:
     return call("secrets.rules", {}, lambda value, body: tuple(SecretRule.from_dict(one) for one in value))
 
 
-def scan(content: bytes) -> tuple[SecretFinding, ...]:
+def scan(content: bytes | bytearray | memoryview) -> tuple[SecretFinding, ...]:
     """The secrets in ``content`` that the built-in rules find. The values themselves are not told."""
     given = content_(content, "content")
     return call("secrets.scan", {}, lambda value, body: tuple(SecretFinding.from_dict(one) for one in value), given)
 
 
-def redact(content: bytes) -> bytes:
+def redact(content: bytes | bytearray | memoryview) -> bytes:
     """``content`` with every secret that the built-in rules find taken out, and everything else as it was."""
     return call("secrets.redact", {}, lambda value, body: body or b"", content_(content, "content"))
 
