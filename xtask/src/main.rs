@@ -5,6 +5,7 @@ mod git;
 mod node;
 #[cfg(test)]
 mod one_compile;
+mod package;
 mod python;
 mod run;
 mod tasks;
@@ -26,6 +27,7 @@ cargo xtask <task>, or make <task>
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   node      the npm package: its addon, types, tests and examples
+  package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
   tidy      the house rules alone
 ";
 
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),
         Some("node") => node::test(),
+        Some("package") => tasks::package(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -15,7 +15,17 @@ pub fn test(counts: &mut Counts) -> Done {
     // Wheels of earlier versions would be found as well.
     let _ = std::fs::remove_dir_all(&wheels);
     let mut build = Command::new(&python);
-    build.args(["-m", "maturin", "build", "--locked", "--profile", "dev", "-m", "handoff-py/Cargo.toml", "--out"]);
+    build.args([
+        "-m",
+        "maturin",
+        "build",
+        "--locked",
+        "--profile",
+        "dev",
+        "-m",
+        "handoff-py/Cargo.toml",
+        "--out",
+    ]);
     run(build.arg(&wheels).current_dir(root()))?;
     let wheel = only_file(&wheels)?;
     let mut install = Command::new(&python);
@@ -34,7 +44,7 @@ pub fn test(counts: &mut Counts) -> Done {
 }
 
 /// The Python of an environment with everything that the tests need; made anew when that changes.
-fn environment(home: &Path) -> Result<PathBuf, String> {
+pub fn environment(home: &Path) -> Result<PathBuf, String> {
     let python = home.join("venv/bin/python");
     let stamp = home.join("requirements.txt");
     let wanted = std::fs::read(root().join(REQUIREMENTS)).map_err(|why| format!("{REQUIREMENTS}: {why}"))?;
