@@ -82,7 +82,7 @@ def capture(
     list_ignored: bool | None = None,
     empty_dirs: bool | None = None,
     bases: Literal["always", "never"] | None = None,
-    history: Literal["auto", "never"] | None = None,
+    history: Literal["all", "auto", "never"] | None = None,
     max_history_commits: int | None = None,
     max_history_bytes: int | None = None,
     deadline: float | None = None,
@@ -112,7 +112,8 @@ def capture(
     :param list_ignored: whether ignored files that are not carried are listed. Default false.
     :param empty_dirs: whether empty directories travel. Default true.
     :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
-    :param history: whether commits travel that no remote-tracking ref has. Default auto.
+    :param history: whether commits travel that no remote-tracking ref has (``auto``), or all that HEAD has (``all``).
+        Default auto.
     :param max_history_commits: most such commits; with more, none travel. Default 10,000.
     :param max_history_bytes: most bytes of them, compressed; with more, none travel. Default 64 MiB.
     :param deadline: seconds after which the capture ends with what it has, marked partial.
