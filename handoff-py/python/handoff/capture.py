@@ -98,7 +98,8 @@ def capture(
     :param list_ignored: whether ignored files that are not carried are listed. Default false.
     :param empty_dirs: whether empty directories travel. Default true.
     :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
-    :param history: whether commits travel that no remote-tracking ref has. Default auto.
+    :param history: whether commits travel that no remote-tracking ref has (``auto``), or all that HEAD has (``all``).
+        Default auto.
     :param max_history_commits: most such commits; with more, none travel. Default 10,000.
     :param max_history_bytes: most bytes of them, compressed; with more, none travel. Default 64 MiB.
     :param deadline: seconds after which the capture ends with what it has, marked partial.
