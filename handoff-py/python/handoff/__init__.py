@@ -77,7 +77,16 @@ from .operation import Operation
 from .options import ApplyOptions, CaptureOptions, StartOptions
 from .policy import Policy
 from .progress import CancelToken, Progress
-from .report import ApplyReport, Drift, FileReport, Finding, LooseReport, RepoReport, StagingReport
+from .report import (
+    ApplyReport,
+    Drift,
+    FileReport,
+    Finding,
+    HistoryReport,
+    LooseReport,
+    RepoReport,
+    StagingReport,
+)
 from .run import Question, Run, RunPage, RunSession, SnapshotRef
 from .runtime import LocalRuntime, Place, QueueRuntime, Runtime, Sessions, SessionSpec, Terms, work
 from .secrets import AllowSecret, SecretFinding, SecretRules, SecretScanner
@@ -127,6 +136,7 @@ __all__ = [
     "FormatError",
     "Handoff",
     "HandoffError",
+    "HistoryReport",
     "InvalidArgumentError",
     "IoError",
     "JournalNotSafeError",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ._held import instance, nothing, start
 from .apply import start as _apply_start
 from .apply import start_undo as _undo_start
-from .capture import CapturePlan
+from .capture import CapturePlan, plan_of
 from .capture import start as _capture_start
 from .operation import Operation
 from .options import ApplyOptions, CaptureOptions, keywords
@@ -39,7 +39,7 @@ def capture(workspace: Workspace, **options: Unpack[CaptureOptions]) -> Operatio
 @keywords(CaptureOptions)
 def plan(workspace: Workspace, **options: Unpack[CaptureOptions]) -> Operation[CapturePlan]:
     """As :func:`handoff.plan`."""
-    return _capture_start("plan", workspace, options, lambda value, body: CapturePlan.from_dict(value))
+    return _capture_start("plan", workspace, options, plan_of)
 
 
 @keywords(ApplyOptions)

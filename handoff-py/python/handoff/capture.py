@@ -124,7 +124,7 @@ def plan(
     **options: Unpack[CaptureOptions],
 ) -> CapturePlan:
     """What :func:`capture` would carry, with sizes, found without reading any content. For the arguments see there."""
-    planned: CapturePlan = finish(start("plan", workspace, options, _plan), progress, cancel)
+    planned: CapturePlan = finish(start("plan", workspace, options, plan_of), progress, cancel)
     return planned
 
 
@@ -168,5 +168,8 @@ def _allowed(item: object) -> dict[str, Any]:
     return instance(item, AllowSecret, "allow_secrets").to_dict()
 
 
-def _plan(value: Any, body: bytes | None) -> CapturePlan:
+def plan_of(value: Any, body: bytes | None) -> CapturePlan:
+    """A plan as the core says it, with the repository's name in each omission."""
+    for repo in value["repos"]:
+        repo["omissions"] = [{**omission, "repo": repo["name"]} for omission in repo["omissions"]]
     return CapturePlan.from_dict(value)

@@ -132,7 +132,7 @@ class ConversationHead(Value):
     """Records of the run's inbox that are taken in."""
 
 
-Said: TypeAlias = "str | Message | Mapping[str, Any]"
+Said: TypeAlias = str | Message | Mapping[str, Any]
 """A message, plain data of its form, or what the assistant says."""
 
 

@@ -65,7 +65,8 @@ class Watch:
 
     async def __anext__(self) -> RunEvent:
         if self._held is None:
-            self._held = await start("handoff.watch", self._arguments, self._opened)
+            opened: Held = await start("handoff.watch", self._arguments, self._opened)
+            self._held = opened
         event = await self._next(self._held)
         if event is None:
             self.close()
