@@ -3,7 +3,7 @@
 
 const { Held, KEY, call } = require("./handle.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
-const { classes } = require("./errors.cjs");
+const { classes, invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
 const { camel, content, instance, kindOf, options, path, snake, text } = require("./value.cjs");
 const { Snapshot } = require("./snapshot.cjs");
@@ -18,6 +18,18 @@ class BuiltInStorage extends Held {
 
   put(key, body) {
     const prepare = () => ({ storage: this, key: text(key, "key"), body: content(body, "body") });
+    return call("storage.put", prepare, {}, nothing);
+  }
+
+  putStream(key, body) {
+    // Stored in one step, so that a stream that fails stores nothing.
+    const prepare = async () => {
+      text(key, "key");
+      if (!body?.[Symbol.asyncIterator] && !body?.[Symbol.iterator]) throw invalid("body", `is ${kindOf(body)}; pass an iterable of bytes`);
+      const gathered = [];
+      for await (const piece of body) gathered.push(content(piece, "body"));
+      return { storage: this, key, body: Buffer.concat(gathered) };
+    };
     return call("storage.put", prepare, {}, nothing);
   }
 
