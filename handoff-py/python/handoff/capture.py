@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._held import instance
+from ._held import instance, strings
 from ._held import start as _start
 from ._port import describe
 from ._value import Value
@@ -147,13 +147,6 @@ def start(op: str, workspace: object, options: Mapping[str, Any], make: Any) -> 
     if op == "capture":
         arguments["manifest"] = "without"
     return _start(op, arguments, make)
-
-
-def strings(value: object, argument: str) -> list[Any]:
-    """A sequence of strings; one alone is a mistake."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a list of strings", argument=argument)
-    return list(value)
 
 
 def milliseconds(seconds: object, argument: str) -> int:
