@@ -43,6 +43,7 @@ pub use foreign::{BoxFuture, Foreign, ForeignCall, ForeignError};
 pub use handle::Handle;
 pub use operation::{Operation, Reply, Request, shutdown, start};
 pub use ops::operations;
+pub use threads::{Locks, locks};
 
 /// The stable names of all kinds of errors, in the core's order.
 pub fn error_kinds() -> Vec<&'static str> {

@@ -93,8 +93,10 @@ struct State {
     outcome: Option<Outcome>,
 }
 
+pub(crate) type Live = Option<(u32, HashMap<u64, Operation>)>;
+
 /// Everything under way, with the process it is in, so that an exit can cancel it.
-static LIVE: Mutex<Option<(u32, HashMap<u64, Operation>)>> = Mutex::new(None);
+static LIVE: Mutex<Live> = Mutex::new(None);
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// How an operation takes being cancelled, and where it runs.
@@ -168,7 +170,7 @@ pub fn shutdown(limit: Duration) {
     }
 }
 
-fn live() -> MutexGuard<'static, Option<(u32, HashMap<u64, Operation>)>> {
+pub(crate) fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -190,8 +192,12 @@ impl Operation {
         let mut live = live();
         match &mut *live {
             Some((process, live)) if *process == here => _ = live.insert(self.0.number, self.clone()),
-            // What a forked child's parent has under way is not under way here.
-            slot => *slot = Some((here, HashMap::from([(self.0.number, self.clone())]))),
+            // What a forked child's parent has under way is not under way here. Nor is it dropped here: a thread that
+            // exists only there may have been changing it, and would never be done.
+            slot => {
+                std::mem::forget(slot.take());
+                *slot = Some((here, HashMap::from([(self.0.number, self.clone())])));
+            }
         }
     }
 
@@ -208,9 +214,9 @@ impl Operation {
         self.0.events.0.close();
         self.0.settled.0.close();
         self.0.changed.notify_all();
-        if let Some((_, live)) = &mut *live() {
-            live.remove(&self.0.number);
-        }
+        let gone = live().as_mut().and_then(|(_, live)| live.remove(&self.0.number));
+        // Not while that is locked.
+        drop(gone);
     }
 
     fn settle_unless(&self, begun: Result<(), NoThread>) {

@@ -2,19 +2,34 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_executor::Executor;
 use futures_lite::future;
 use handoff_core::ErrorKind;
 
 use crate::Failure;
+use crate::operation::{Live, live};
 
 /// Threads that poll the core's futures. One may be held up by a host that is busy.
 const POLLING: usize = 4;
 
 static SHUT: AtomicBool = AtomicBool::new(false);
-static EXECUTOR: Mutex<Option<(u32, Arc<Executor<'static>>)>> = Mutex::new(None);
+static EXECUTOR: Mutex<Polling> = Mutex::new(None);
+
+type Polling = Option<(u32, Arc<Executor<'static>>)>;
+
+/// Everything of the process's that a thread may have locked. A host that can fork holds it meanwhile and drops it in both
+/// processes: what another thread had locked would stay locked in the child, where that thread does not exist.
+pub struct Locks {
+    _live: MutexGuard<'static, Live>,
+    _executor: MutexGuard<'static, Polling>,
+}
+
+/// Waits for it.
+pub fn locks() -> Locks {
+    Locks { _live: live(), _executor: EXECUTOR.lock().unwrap_or_else(PoisonError::into_inner) }
+}
 
 /// Whether the process is on its way out.
 pub(crate) fn is_shut() -> bool {

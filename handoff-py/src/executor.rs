@@ -1,13 +1,20 @@
 //! Where the bridge's futures are polled: one thread a process, also in a process that was forked from one.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Sender, unbounded};
 use async_task::Runnable;
 
+type Queue = Option<(u32, Sender<Runnable>)>;
+
 /// The thread's queue and the process it lives in.
-static QUEUE: Mutex<Option<(u32, Sender<Runnable>)>> = Mutex::new(None);
+static QUEUE: Mutex<Queue> = Mutex::new(None);
+
+/// The lock of it, for a fork to hold.
+pub fn lock() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `task` to its end. False when the system gives no thread.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
@@ -23,7 +30,7 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
 
 fn queue() -> Option<Sender<Runnable>> {
     let here = std::process::id();
-    let mut slot = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut slot = lock();
     if let Some((process, sender)) = &*slot
         && *process == here
     {
@@ -37,7 +44,8 @@ fn queue() -> Option<Sender<Runnable>> {
         }
     };
     thread.spawn(run).ok()?;
-    // A forked child drops its parent's queue here, with tasks that nobody will run there.
+    // Not dropped in a forked child: the parent's thread may have been changing it, and would never be done.
+    std::mem::forget(slot.take());
     *slot = Some((here, sender.clone()));
     Some(sender)
 }

@@ -1,38 +1,33 @@
-//! Who may touch Python. Closed when the interpreter exits, in a way that leaves nobody half way through.
+//! Who may touch Python. Closed when the interpreter exits, in a way that leaves nobody half way through. Without a lock, which
+//! a fork could leave locked in the child.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
 static CLOSED: AtomicBool = AtomicBool::new(false);
-static INSIDE: Mutex<usize> = Mutex::new(0);
-static LEFT: Condvar = Condvar::new();
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
-fn inside() -> MutexGuard<'static, usize> {
-    INSIDE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Between two looks at who is still inside.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Held while a thread is attached on its own account, or detached and about to come back.
 pub struct Pass(());
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut count = inside();
-        *count = count.saturating_sub(1);
-        LEFT.notify_all();
+        // After a fork, whoever was inside then is not counted any more.
+        let _ = INSIDE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1));
     }
 }
 
 /// A pass; none once the gate is closed.
 pub fn enter() -> Option<Pass> {
-    let mut count = inside();
-    if CLOSED.load(Ordering::Acquire) {
-        return None;
-    }
-    *count += 1;
-    Some(Pass(()))
+    // Counted first: either `close` comes before, and is seen here, or `drain` after, and sees the count.
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let pass = Pass(());
+    if is_closed() { None } else { Some(pass) }
 }
 
 /// Runs `work` attached to the interpreter; not at all once that is on its way out.
@@ -43,18 +38,23 @@ pub fn attached<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
 
 /// Whether the gate is closed.
 pub fn is_closed() -> bool {
-    CLOSED.load(Ordering::Acquire)
+    CLOSED.load(Ordering::SeqCst)
 }
 
 /// Lets nobody in any more.
 pub fn close() {
-    let _count = inside();
-    CLOSED.store(true, Ordering::Release);
-    LEFT.notify_all();
+    CLOSED.store(true, Ordering::SeqCst);
 }
 
 /// Waits until everybody is out, at most `limit`.
 pub fn drain(limit: Duration) {
-    let count = inside();
-    drop(LEFT.wait_timeout_while(count, limit, |count| *count > 0));
+    let began = Instant::now();
+    while INSIDE.load(Ordering::SeqCst) > 0 && began.elapsed() < limit {
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// In a forked child, where nobody but this thread is left.
+pub fn forked() {
+    INSIDE.store(0, Ordering::SeqCst);
 }

@@ -2,6 +2,8 @@
 
 use pyo3::prelude::*;
 
+use crate::gate;
+
 /// A workspace, snapshot, storage, runtime, hub and so on. Opaque: passed back to the bridge as an argument.
 #[pyclass(frozen, module = "handoff._native")]
 pub struct Handle(pub handoff_bridge::Handle);
@@ -17,7 +19,10 @@ impl Handle {
     /// Lets go of it; using it afterwards is an error with a kind of its own.
     fn close(&self, py: Python<'_>) {
         // What is let go of may have files to close.
-        py.detach(|| self.0.close());
+        match gate::enter() {
+            Some(_pass) => py.detach(|| self.0.close()),
+            None => self.0.close(),
+        }
     }
 
     fn __repr__(&self) -> String {

@@ -4,6 +4,7 @@
 mod call;
 mod executor;
 mod failure;
+mod fork;
 mod gate;
 mod handle;
 mod operation;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::call::{Call, Port};
+    #[pymodule_export]
+    use super::fork::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
     use super::handle::Handle;
     #[pymodule_export]

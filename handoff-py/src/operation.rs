@@ -49,17 +49,19 @@ pub fn start(
     args: &Bound<'_, PyAny>,
     body: Option<&Bound<'_, PyBytes>>,
 ) -> PyResult<Operation> {
-    if gate::is_closed() {
+    // Held while the GIL is let go of below.
+    let Some(_pass) = gate::enter() else {
         return Err(failure::unavailable(py, "the interpreter is shutting down, so nothing can be started"));
-    }
+    };
     let mut luggage = Luggage::default();
     let args = luggage.pack(args, "")?;
     let body = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
     let request = Request { op, args, body, handles: luggage.handles, foreign: luggage.foreign };
-    let inner = handoff_bridge::start(request);
+    // Without the GIL, which a thread that is about to fork needs before it lets go of the locks that this takes.
+    let inner = py.detach(|| handoff_bridge::start(request));
     let shared = Arc::new(Shared::default());
     let (waiting, known) = (inner.clone(), Arc::clone(&shared));
-    let spawned = executor::spawn(async move {
+    let wait = async move {
         let outcome = waiting.wait().await;
         let done = {
             let mut state = known.lock();
@@ -71,8 +73,8 @@ pub fn start(
         if !done.is_empty() {
             gate::attached(|py| done.iter().for_each(|done| tell(py, done)));
         }
-    });
-    if spawned {
+    };
+    if py.detach(|| executor::spawn(wait)) {
         Ok(Operation { inner, shared })
     } else {
         inner.cancel();
@@ -110,14 +112,17 @@ impl Operation {
     }
 
     /// Asks for the next event; `callback` is called, on some thread, when it is there to be taken.
-    fn ask_event(&self, callback: Py<PyAny>) {
+    fn ask_event(&self, py: Python<'_>, callback: Py<PyAny>) {
+        // Nobody is told anything once the interpreter is on its way out.
+        let Some(_pass) = gate::enter() else { return };
         let (inner, shared) = (self.inner.clone(), Arc::clone(&self.shared));
-        executor::spawn(async move {
+        let ask = async move {
             let event = inner.next_event().await;
             shared.lock().event = Some(event);
             shared.changed.notify_all();
             gate::attached(|py| tell(py, &callback));
-        });
+        };
+        py.detach(|| executor::spawn(ask));
     }
 
     /// The event asked for: `(True, event)`, or `(True, None)` after the last, or `(False, None)` when it is not there yet.

@@ -70,6 +70,28 @@ _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
+FORKS = """
+import os, sys, threading, handoff
+where = handoff.Workspace(sys.argv[1])
+conversations = handoff.Conversations(handoff.MemoryStorage())
+id = conversations.create(owner="ana").result().id
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        conversations.head(id).result()
+threads = [threading.Thread(target=busy) for _ in range(3)]
+for thread in threads: thread.start()
+try:
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            handoff.plan(where)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+finally:
+    stop.set()
+"""
+
 SCRIPTS = {
     "after an operation": AFTER,
     "during an async call": DURING,
@@ -77,6 +99,7 @@ SCRIPTS = {
     "while a thread waits": WAITING,
     "during captures": CAPTURE,
     "fork after use": FORK,
+    "forks while threads are at work": FORKS,
 }
 
 

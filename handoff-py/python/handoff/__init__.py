@@ -13,6 +13,7 @@ runtime returns an :class:`Operation`. Paths are ``str`` as Python's own functio
 from __future__ import annotations
 
 import atexit as _atexit
+import os as _os
 
 try:
     from . import _native
@@ -221,3 +222,9 @@ __all__ = [
 __version__: str = _native.version()
 
 _atexit.register(_native.shutdown, 5.0)
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(
+        before=_native.before_fork,
+        after_in_parent=_native.after_fork_in_parent,
+        after_in_child=_native.after_fork_in_child,
+    )

@@ -1,11 +1,27 @@
 from collections.abc import Callable
 from typing import Any, final
 
-__all__ = ["Call", "Handle", "Operation", "Port", "error_kinds", "operations", "shutdown", "start", "version"]
+__all__ = [
+    "Call",
+    "Handle",
+    "Operation",
+    "Port",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "error_kinds",
+    "operations",
+    "shutdown",
+    "start",
+    "version",
+]
 
 def version() -> str: ...
 def operations() -> list[str]: ...
 def error_kinds() -> list[str]: ...
+def before_fork() -> None: ...
+def after_fork_in_parent() -> None: ...
+def after_fork_in_child() -> None: ...
 def shutdown(seconds: float) -> None: ...
 def start(op: str, args: object, body: bytes | None = None) -> Operation: ...
 
