@@ -393,7 +393,7 @@ def terms(given: Given) -> dict[str, Any]:
         return {}
     times = given.take("terms")
     only(times, "lease checkpoint grace poll reserve", "terms")
-    made = {name: "never" if time_ == "never" else time_ / 1000 for name, time_ in times.items()}
+    made: dict[str, Any] = {name: at if at == "never" else at / 1000 for name, at in times.items()}
     return {"terms": handoff.Terms(**made)}
 
 
@@ -481,11 +481,10 @@ def handoff_until(world: World, given: Given) -> Any:
     """Asks until the run is in the state that is awaited, which other steps do not wait for."""
     hub, run, actor, state = hub_of(given), given.need("run"), given.need("actor"), given.need("state")
     for _ in range(2000):
-        found = hub.run(run, actor=actor).result()
-        if found.state == state:
-            return {"state": found.state}
+        if hub.run(run, actor=actor).result().state == state:
+            return {"state": state}
         time.sleep(0.005)
-    raise AssertionError(f"the run is {found.state} and never was {state}")
+    raise AssertionError(f"the run never was {state}")
 
 
 def handoff_result(world: World, given: Given) -> Any:
