@@ -452,7 +452,7 @@ def handoff_start(world: World, given: Given) -> Any:
 def handoff_fan_out(world: World, given: Given) -> Any:
     found = hub_of(given).fan_out(**start_options(world, given)).result()
     return [
-        {"error": {name: error_data(one, "").get(name) for name in ("kind", "message", "retryable")}}
+        {"error": error_data(one, "")}
         if isinstance(one, handoff.HandoffError)
         else plain(one)
         for one in found

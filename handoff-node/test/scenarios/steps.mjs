@@ -377,9 +377,7 @@ const STEPS = {
   "handoff.fan_out": async (given, world) => {
     const found = await hub(given).fanOut(await startOptions(given, world));
     return found.map(({ error, ...one }) => {
-      if (!error) return data(one);
-      const { kind, message, retryable } = errorData(error, "");
-      return { error: { kind, message, retryable } };
+      return error ? { error: errorData(error, "") } : data(one);
     });
   },
   "handoff.continue": async (given) => {
