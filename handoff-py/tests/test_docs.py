@@ -6,8 +6,10 @@ import ast
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import handoff
+from handoff import ApplyOptions, CaptureOptions, StartOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +26,7 @@ def undocumented(module: str, source: str) -> list[str]:
                     continue
                 if not ast.get_docstring(node):
                     lacking.append(f"{within}.{node.name}")
-                if isinstance(node, ast.ClassDef):
+                if isinstance(node, ast.ClassDef) and not explained_elsewhere(node):
                     look(node.body, f"{within}.{node.name}", True)
             elif fields and isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 if node.target.id.startswith("_") or node.target.id == "KIND":
@@ -36,6 +38,27 @@ def undocumented(module: str, source: str) -> list[str]:
 
     look(tree.body, module, False)
     return lacking
+
+
+def explained_elsewhere(node: ast.ClassDef) -> bool:
+    """Whether it is a list of keyword arguments, which the functions that take them explain."""
+    return (ast.get_docstring(node) or "").endswith("explained there.")
+
+
+def test_every_keyword_argument_is_explained_by_each_function_that_takes_it() -> None:
+    takers: dict[type, list[Any]] = {
+        CaptureOptions: [handoff.capture, handoff.plan],
+        ApplyOptions: [handoff.apply, handoff.preview, handoff.Handoff.pull],
+        StartOptions: [handoff.Handoff.start, handoff.Handoff.fan_out],
+    }
+    for options, functions in takers.items():
+        texts = [inspect.getdoc(function) or "" for function in functions]
+        # Those after the first may point to it.
+        first = functions[0].__name__
+        for name in options.__annotations__:
+            assert f":param {name}:" in texts[0], (options, name)
+            for text in texts[1:]:
+                assert f":param {name}:" in text or re.search(rf":(func|meth):`[\w.]*\b{first}`", text), (options, text)
 
 
 def test_every_public_name_is_documented() -> None:

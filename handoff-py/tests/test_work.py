@@ -146,6 +146,20 @@ def test_a_scanner_of_ones_own(scene: Scene) -> None:
     assert "key.txt" in [left.path for left in snapshot.omissions]
 
 
+def test_secrets_are_found_and_taken_out_of_anything() -> None:
+    # In two parts, so that this file holds none.
+    secret = b"AKIA" + b"QYLPMN5HFIQR7XYA"
+    content = b"id = " + secret + b"\n"
+    (found,) = handoff.secrets.scan(content)
+    assert (found.start, found.end) == (5, 5 + len(secret))
+    assert found.rule in {rule.id for rule in handoff.secrets.rules()}
+    redacted = handoff.secrets.redact(bytearray(content))
+    assert secret not in redacted and redacted.startswith(b"id = ") and redacted.endswith(b"\n")
+    assert handoff.secrets.scan(redacted) == ()
+    with pytest.raises(handoff.InvalidArgumentError, match="content"):
+        handoff.secrets.scan("text")  # type: ignore[arg-type]
+
+
 def test_nothing_is_left_open(scene: Scene) -> None:
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))

@@ -88,6 +88,13 @@ class Handoff(Held):
         :param conversation: what it is forked from, which is never written: a stored one, or the messages themselves.
         :param workspace: the state it begins with. A :class:`Workspace` is captured first, with default options.
         :param origin: how it begins. Default ``cloud``; ``local_to_cloud`` for work handed off from a person's machine.
+        :param attachments: named contents that come with the prompt.
+        :param source: the schedule, issue or the like it comes from.
+        :param task: what it is about. Default: the first line of the prompt.
+        :param team: the team it belongs to.
+        :param model: the model to pin.
+        :param budget: what it may use, beside what the policy says: the smaller limit holds.
+        :param parent: the run that starts it.
         :param idempotency_key: makes a repeated call return the first result.
         """
         return start("handoff.start", self._request({"prompt": prompt, **options}), _started)
