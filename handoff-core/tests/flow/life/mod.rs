@@ -7,6 +7,7 @@ mod commits;
 mod faults;
 mod kill;
 mod loose;
+mod orphans;
 mod queue;
 mod race;
 mod rules;
