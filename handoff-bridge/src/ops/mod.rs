@@ -100,6 +100,7 @@ operations! {
     "handoff.continue" Dropped hub::continue_run,
     "handoff.answer" Dropped hub::answer,
     "handoff.cancel" Dropped hub_ask::cancel,
+    "handoff.delete_run" Dropped hub_ask::delete_run,
     "handoff.watch" Dropped hub_ask::watch,
     "watch.next" Dropped hub_ask::next_event,
     "handoff.wait" Dropped hub_ask::wait,
