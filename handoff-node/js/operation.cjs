@@ -24,6 +24,10 @@ class Operation {
   /** What to reject with in place of the core's error of kind cancelled. */
   #reason;
   #unlisten = () => {};
+  /** Tells what prepares the request that it is no longer wanted. */
+  #preparing;
+  /** Gives up waiting for objects that are still being made; others may wait for them too. */
+  #leave;
   #make;
   #map;
   #onProgress;
@@ -32,15 +36,19 @@ class Operation {
   #pulling = false;
   #eventsEnded = false;
   #iterating = false;
+  /** Whether anybody is there to hear of a failure. */
+  #heard = false;
   #last;
   #site = {};
 
   /**
-   * `request`: an op, its arguments and body, or a promise of them. `options`: the caller's `signal` and `onProgress`.
+   * `request`: an op, its arguments and body, or a promise of them. `options`: the caller's `signal` and `onProgress`;
+   * `preparing`: an AbortController for whoever makes the request.
    * `make` turns the core's answer into the caller's value, `map` an event.
    */
-  constructor(request, { signal, onProgress } = {}, make = (value) => value, map = (event) => event) {
+  constructor(request, { signal, onProgress, preparing } = {}, make = (value) => value, map = (event) => event) {
     Error.captureStackTrace(this.#site, Operation);
+    this.#preparing = preparing;
     this.#make = make;
     this.#map = map;
     this.#promise = new Promise((resolve, reject) => {
@@ -65,7 +73,11 @@ class Operation {
       }
       if (this.#cancelled) throw this.#cancelError();
       const { op, args, body } = await request;
-      const encoded = await encode(op, args, body);
+      if (this.#cancelled) throw this.#cancelError();
+      const encoded = await new Promise((resolve, reject) => {
+        this.#leave = () => reject(this.#cancelError());
+        encode(op, args, body).then(resolve, reject);
+      });
       // Nothing has moved yet, so there is nothing to wait for.
       if (this.#cancelled) throw this.#cancelError();
       this.#id = door.start(encoded, {
@@ -101,7 +113,7 @@ class Operation {
 
   #cancelError(error) {
     if (this.#reason !== undefined) return this.#reason;
-    return error ?? new CancelledError("cancelled by the caller; nothing is left behind");
+    return error?.kind === "cancelled" ? error : new CancelledError("cancelled by the caller; nothing is left behind");
   }
 
   /** A callback gets the last events before the caller gets the result; an iterator may read them when it likes. */
@@ -123,7 +135,15 @@ class Operation {
     this.#eventsEnded = true;
     if (this.#state === "ended") this.#forget();
     for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true });
+    if (this.#iterating) this.#tell();
     this.#last?.();
+  }
+
+  /** A failure while somebody iterates waits for the await that follows; one that nobody then awaits is not swallowed. */
+  #tell() {
+    setImmediate(() => {
+      if (!this.#heard) this.#promise.then();
+    });
   }
 
   #forget() {
@@ -134,7 +154,9 @@ class Operation {
     if (this.#state === "ended" || this.#cancelled) return;
     this.#cancelled = true;
     this.#reason = reason;
+    this.#preparing?.abort(reason);
     if (this.#id !== undefined) door.cancel(this.#id);
+    else this.#leave?.();
   }
 
   #pull() {
@@ -168,6 +190,7 @@ class Operation {
 
   /** Cancels; resolves once the core has cleaned up, and never rejects. */
   async cancel() {
+    this.#heard = true;
     this.#promise.catch(() => {});
     this.#stop(undefined);
     await this.#promise.then(
@@ -177,14 +200,17 @@ class Operation {
   }
 
   then(fulfilled, rejected) {
+    this.#heard = true;
     return this.#promise.then(fulfilled, rejected);
   }
 
   catch(rejected) {
+    this.#heard = true;
     return this.#promise.catch(rejected);
   }
 
   finally(settled) {
+    this.#heard = true;
     return this.#promise.finally(settled);
   }
 
@@ -195,6 +221,7 @@ class Operation {
   /** Events as they come, up to the end; the result, also a failure, is what awaiting gives. */
   [Symbol.asyncIterator]() {
     this.#iterating = true;
+    this.#promise.catch(() => {});
     const next = () => {
       if (this.#events.length > 0) return Promise.resolve({ value: this.#events.shift(), done: false });
       if (this.#eventsEnded) return Promise.resolve({ value: undefined, done: true });
@@ -206,6 +233,7 @@ class Operation {
     const done = async () => {
       this.#iterating = false;
       if (this.#state === "ended") this.#endEvents();
+      this.#tell();
       return { value: undefined, done: true };
     };
     return {

@@ -119,8 +119,11 @@ export interface SnapshotDiff {
 
 /** The manifest as it is in the file: the names and words of the published format. */
 export interface Manifest {
+  /** The format and its version. */
   readonly format: string;
+  /** One per repository. */
   readonly repos: readonly Readonly<Record<string, unknown>>[];
+  /** Why the capture ended early; absent when it did not. */
   readonly partial?: "deadline" | "cancelled" | (string & {});
   readonly [field: string]: unknown;
 }
@@ -162,6 +165,8 @@ export class Snapshot {
   toBytes(): Operation<Buffer>;
   /** Reads every content and checks it. */
   verify(options?: Control): Operation<void>;
+  /** What it says, as plain data. */
+  toJSON(): { readonly id: string; readonly manifest: Manifest };
   /** Lets go of it and its temporary file; every later use throws. */
   close(): void;
 }

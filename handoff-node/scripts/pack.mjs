@@ -1,7 +1,8 @@
 // Makes the tarballs that are published: the package itself, and one for each binary that is here.
 //
-//   node scripts/pack.mjs [--out DIR] [--single]
+//   node scripts/pack.mjs [--from DIR] [--out DIR] [--single]
 //
+// --from: where the binaries are, if not beside package.json.
 // --single: one tarball with this platform's binary inside, for machines without a registry.
 
 import { execFileSync } from "node:child_process";
@@ -15,11 +16,14 @@ import { parseArgs } from "node:util";
 const home = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const root = path.dirname(home);
 const { PLATFORMS } = createRequire(import.meta.url)("../js/platform.cjs");
-const { values } = parseArgs({ options: { out: { type: "string" }, single: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: { from: { type: "string" }, out: { type: "string" }, single: { type: "boolean", default: false } },
+});
+const from = path.resolve(values.from ?? home);
 const out = path.resolve(values.out ?? path.join(root, "target", "npm"));
 
 const manifest = JSON.parse(readFileSync(path.join(home, "package.json"), "utf8"));
-const binaries = readdirSync(home).filter((name) => /^handoff\..*\.node$/.test(name));
+const binaries = readdirSync(from).filter((name) => /^handoff\..*\.node$/.test(name));
 if (binaries.length === 0) {
   console.error("there is no binary here; node scripts/build.mjs --release makes one");
   process.exit(1);
@@ -63,7 +67,10 @@ function platform(binary) {
 function pack(folder, description, files) {
   const dir = path.join(scratch, folder);
   mkdirSync(dir);
-  for (const file of files) if (existsSync(path.join(home, file))) cpSync(path.join(home, file), path.join(dir, file), { recursive: true });
+  for (const file of files) {
+    const source = path.join(binaries.includes(file) ? from : home, file);
+    if (existsSync(source)) cpSync(source, path.join(dir, file), { recursive: true });
+  }
   for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) cpSync(path.join(root, licence), path.join(dir, licence));
   writeFileSync(path.join(dir, "package.json"), `${JSON.stringify(description, undefined, 2)}\n`);
   const printed = execFileSync("npm", ["pack", "--json", "--pack-destination", out, dir], { encoding: "utf8" });

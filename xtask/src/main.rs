@@ -3,6 +3,10 @@
 
 mod git;
 mod node;
+#[cfg(test)]
+mod one_compile;
+mod package;
+mod parity;
 mod python;
 mod run;
 mod tasks;
@@ -24,6 +28,10 @@ cargo xtask <task>, or make <task>
   replay    REPO=path: its commits and merges handed off and compared with git's merges (COUNT, TRIPLES, VERBOSE);
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   node      the npm package: its addon, types, tests and examples
+  parity    the scenarios of conformance/cases in Rust, Python and Node, compared byte for byte
+  endings   200 short scripts each for Python and Node that end at every sort of moment; a part of torture
+  docs      the pages of the API, for Rust, Python and Node, below target/
+  package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
   tidy      the house rules alone
 ";
 
@@ -39,6 +47,10 @@ fn main() -> ExitCode {
         Some("torture") => tasks::torture(),
         Some("replay") => tasks::replay(),
         Some("node") => node::test(),
+        Some("parity") => parity::all(),
+        Some("endings") => tasks::endings(),
+        Some("docs") => tasks::docs(),
+        Some("package") => tasks::package(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

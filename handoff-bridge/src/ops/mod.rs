@@ -3,6 +3,7 @@
 mod agent;
 mod apply;
 mod capture;
+mod conformance;
 mod conversation;
 mod hub;
 mod hub_ask;
@@ -59,6 +60,7 @@ operations! {
     "storage.foreign" Heeds storage::foreign,
     "storage.put_new" Dropped storage::put_new,
     "storage.put" Dropped storage::put,
+    "storage.put_stream" Dropped storage::put_stream,
     "storage.get" Dropped storage::get,
     "storage.list" Dropped storage::list,
     "storage.delete" Dropped storage::delete,
@@ -109,7 +111,10 @@ operations! {
     "handoff.run" Dropped hub_ask::run,
     "handoff.list_runs" Dropped hub_ask::list_runs,
     "handoff.affordance" Dropped hub_ask::affordance,
-    "conformance.storage" Dropped storage::check,
+    "conformance.cases" Heeds conformance::cases,
+    "conformance.storage" Dropped conformance::check_storage,
+    "conformance.runtime" HeedsFirst conformance::check_runtime,
+    "conformance.agent" Dropped conformance::check_agent,
 }
 
 /// Every operation's name: a verb, or a noun and a verb.
