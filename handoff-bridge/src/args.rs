@@ -263,11 +263,25 @@ impl Args {
     /// A handle, where one is given.
     pub fn opt_handle(&mut self, name: &'static str) -> Found<Option<Handle>> {
         let Some(value) = self.take(name) else { return Ok(None) };
+        self.handle_in(name, &value).map(Some)
+    }
+
+    fn handle_in(&self, name: &str, value: &Value) -> Found<Handle> {
         let index = value.get("$handle").and_then(whole_number).and_then(|index| usize::try_from(index).ok());
         match index.and_then(|index| self.handles.get(index)) {
-            Some(handle) => Ok(Some(handle.clone())),
-            None => Self::wrong(name, &value, "an object of this package"),
+            Some(handle) => Ok(handle.clone()),
+            None => Self::wrong(name, value, "an object of this package"),
         }
+    }
+
+    /// What each of a list of handles of one kind holds.
+    pub fn all_held<T>(&mut self, name: &'static str, of: fn(&Handle) -> Result<T, String>) -> Found<Vec<T>> {
+        let items = self.list(name)?.unwrap_or_default().into_iter().enumerate();
+        let one = |(index, item): (usize, Value)| {
+            let name = format!("{name}[{index}]");
+            of(&self.handle_in(&name, &item)?).map_err(|why| Failure::argument(name, why))
+        };
+        items.map(one).collect()
     }
 
     /// What a handle of one kind holds.

@@ -6,6 +6,7 @@ mod git;
 mod node;
 #[cfg(test)]
 mod one_compile;
+mod package;
 mod parity;
 mod python;
 mod run;
@@ -31,6 +32,7 @@ cargo xtask <task>, or make <task>
   parity    the scenarios of conformance/cases in Rust, Python and Node, compared byte for byte
   endings   200 short scripts each for Python and Node that end at every sort of moment; a part of torture
   docs      the pages of the API, for Rust, Python and Node, below target/
+  package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
   commands  the two command lines, given the same and compared
   tidy      the house rules alone
 ";
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Some("parity") => parity::all(),
         Some("endings") => tasks::endings(),
         Some("docs") => tasks::docs(),
+        Some("package") => tasks::package(),
         Some("commands") => commands::all(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {

@@ -3,6 +3,7 @@
 mod agent;
 mod apply;
 mod capture;
+mod conformance;
 mod conversation;
 mod hub;
 mod hub_ask;

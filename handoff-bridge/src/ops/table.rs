@@ -1,7 +1,8 @@
 //! Every operation: its name, how it takes being cancelled, and the names of its arguments. Nothing else is accepted.
 
 use super::{
-    Begin, agent, apply, capture, conversation, hub, hub_ask, session, snapshot, storage, workspace,
+    Begin, agent, apply, capture, conformance, conversation, hub, hub_ask, session, snapshot, storage,
+    workspace,
 };
 use crate::operation::OnCancel;
 
@@ -112,6 +113,7 @@ operations! {
     "storage.foreign" Heeds storage::foreign, [&["storage"]];
     "storage.put_new" Dropped storage::put_new, [&["storage", "key"]];
     "storage.put" Dropped storage::put, [&["storage", "key"]];
+    "storage.put_stream" Dropped storage::put_stream, [&["storage", "key", "stream"]];
     "storage.get" Dropped storage::get, [&["storage", "key", "range"]];
     "storage.list" Dropped storage::list, [&["storage", "prefix", "after", "limit"]];
     "storage.delete" Dropped storage::delete, [&["storage", "keys"]];
@@ -161,5 +163,8 @@ operations! {
     "handoff.run" Dropped hub_ask::run, [&["hub", "run", "actor"]];
     "handoff.list_runs" Dropped hub_ask::list_runs, [&["hub", "actor", "team", "parent", "limit", "after"]];
     "handoff.affordance" Dropped hub_ask::affordance, [&["hub", "run", "actor"]];
-    "conformance.storage" Dropped storage::check, [&["storage"]];
+    "conformance.cases" Heeds conformance::cases, [&["suite"]];
+    "conformance.storage" Dropped conformance::check_storage, [&["storages", "cases", "patience"]];
+    "conformance.runtime" HeedsFirst conformance::check_runtime, [&["open", "environment", "cases", "patience"]];
+    "conformance.agent" Dropped conformance::check_agent, [&["agent", "prompt", "long", "cases", "grace", "patience"]];
 }
