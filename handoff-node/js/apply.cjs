@@ -35,11 +35,17 @@ class ApplyReport {
       target: pathText(repo.target),
       files: files.map((file) => new FileReport(repo.name, file)),
     }));
+    const { files, ...loose } = wire.loose ?? {};
+    this.loose = files && {
+      findings: [],
+      ...camel(loose),
+      target: pathText(loose.target),
+      files: files.map((file) => new FileReport("", file)),
+    };
   }
 
   get files() {
-    const loose = () => (this.#wire.loose?.files ?? []).map((file) => new FileReport("", file));
-    this.#files ??= Object.freeze([...this.repos.flatMap((repo) => repo.files), ...loose()]);
+    this.#files ??= Object.freeze([...this.repos.flatMap((repo) => repo.files), ...(this.loose?.files ?? [])]);
     return this.#files;
   }
 

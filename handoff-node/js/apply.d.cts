@@ -63,6 +63,20 @@ export interface FileReport {
   readonly notes: readonly string[];
 }
 
+/** What became of the commits that the source had not pushed. */
+export interface HistoryReport {
+  /** What became of them. */
+  readonly outcome: "not_asked" | "present" | "stored" | "moved" | "not_captured" | "failed" | (string & {});
+  /** How many there are. */
+  readonly commits: number;
+  /** The branch that the checkout was put on. */
+  readonly branch?: string;
+  /** Why they are not where they were asked to be: a stable word. */
+  readonly reason?: string;
+  /** More about the reason, for people. */
+  readonly message?: string;
+}
+
 /** What happened in one repository. */
 export interface RepoReport {
   /** The repository's name in the snapshot. */
@@ -83,7 +97,7 @@ export interface RepoReport {
   /** Things to know about the repository as a whole. */
   readonly findings: readonly { readonly kind: string; readonly message: string }[];
   /** What became of the source's unpushed commits; absent where there were none. */
-  readonly history?: Readonly<Record<string, unknown>>;
+  readonly history?: HistoryReport;
   /** What became of the staged state. */
   readonly staging: { readonly restored: number; readonly left?: Readonly<Record<string, number>> };
 }
@@ -101,6 +115,15 @@ export class ApplyReport {
   readonly verdict: "complete" | "partial" | "nothing_applied" | (string & {});
   /** One per repository of the snapshot. */
   readonly repos: readonly RepoReport[];
+  /** What happened to files outside any repository; absent where the snapshot has none. */
+  readonly loose?: {
+    /** The directory below which they are. */
+    readonly target?: string;
+    /** One for each. */
+    readonly files: readonly FileReport[];
+    /** Things to know about all of them. */
+    readonly findings: readonly { readonly kind: string; readonly message: string }[];
+  };
   /** Every path, over all repositories; files outside any come last. */
   readonly files: readonly FileReport[];
   /** How many paths ended so. */
@@ -116,8 +139,8 @@ export function preview(snapshot: Snapshot, workspace: Workspace, options?: Appl
 
 /**
  * Applies a snapshot, path by path: what the target has not touched becomes what the snapshot says, what both have
- * changed is merged or left alone as a conflict. HEAD, branches and stashes are never touched, and what is replaced is
- * kept for {@link undo}.
+ * changed is merged or left alone as a conflict. HEAD and branches are only touched for `history: "branch"`, stashes never,
+ * and what is replaced is kept for {@link undo}.
  *
  * @throws {BusyError} {@link IoError} {@link FormatError} {@link CancelledError}
  * @example

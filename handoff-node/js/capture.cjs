@@ -3,6 +3,7 @@
 
 const { KEY, call } = require("./handle.cjs");
 const { Pathed, camel, instance, options, path, snake } = require("./value.cjs");
+const { asRules } = require("./secrets.cjs");
 const { Omission, Snapshot } = require("./snapshot.cjs");
 const { Workspace } = require("./workspace.cjs");
 
@@ -11,11 +12,12 @@ class PlannedFile extends Pathed {}
 
 function prepared(workspace, given) {
   const { rest } = options(given);
-  const { spoolDir, allowSecrets, ...more } = rest;
+  const { spoolDir, allowSecrets, secretRules, ...more } = rest;
   return {
     workspace: instance(workspace, Workspace, "workspace"),
     ...snake(more),
     allow_secrets: allowSecrets,
+    secret_rules: asRules(secretRules, "secretRules"),
     spool_dir: spoolDir === undefined ? undefined : path(spoolDir, "spoolDir"),
   };
 }

@@ -1,5 +1,7 @@
 import type { Control, Operation, PathLike } from "./operation.cjs";
 import type { Omission, Snapshot } from "./snapshot.cjs";
+import type { SecretFinding } from "./secrets.cjs";
+import type { Awaitable, CallContext } from "./storage.cjs";
 import type { Workspace } from "./workspace.cjs";
 
 /** A secret that may travel all the same, by its exact path and rule, as the omission names them. */
@@ -12,10 +14,21 @@ export interface AllowSecret {
   rule: string;
 }
 
+/**
+ * A search for secrets in contents, beside the built-in ones. One that fails finds a secret in everything that it was given:
+ * nothing travels unsearched.
+ */
+export interface SecretScanner {
+  /** What is found in `content`, a piece of a file. */
+  scan(content: Buffer, context: CallContext): Awaitable<readonly SecretFinding[]>;
+}
+
 /** A caller's changes to the rules for secrets. There is no switch for all of them. */
 export interface SecretRules {
   /** Patterns in gitignore syntax of further names that stay at home. */
   names?: readonly string[];
+  /** Further searches in contents. */
+  scanners?: readonly SecretScanner[];
   /** Ids of rules that are not to be applied. */
   disabled?: readonly string[];
 }

@@ -25,6 +25,7 @@ function newMessage(value, name, role) {
 
 function message(wire) {
   const out = { text: "", kind: "message", toolCalls: [], toolResults: [], attachments: [], ...camel(wire) };
+  out.toolResults = out.toolResults.map((result) => ({ text: "", status: "done", ...result }));
   if (wire.body !== undefined) out.body = JSON.parse(wire.body);
   return out;
 }

@@ -32,6 +32,8 @@ class Operation {
   #pulling = false;
   #eventsEnded = false;
   #iterating = false;
+  /** Whether anybody is there to hear of a failure. */
+  #heard = false;
   #last;
   #site = {};
 
@@ -123,7 +125,15 @@ class Operation {
     this.#eventsEnded = true;
     if (this.#state === "ended") this.#forget();
     for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true });
+    if (this.#iterating) this.#tell();
     this.#last?.();
+  }
+
+  /** A failure while somebody iterates waits for the await that follows; one that nobody then awaits is not swallowed. */
+  #tell() {
+    setImmediate(() => {
+      if (!this.#heard) this.#promise.then();
+    });
   }
 
   #forget() {
@@ -168,6 +178,7 @@ class Operation {
 
   /** Cancels; resolves once the core has cleaned up, and never rejects. */
   async cancel() {
+    this.#heard = true;
     this.#promise.catch(() => {});
     this.#stop(undefined);
     await this.#promise.then(
@@ -177,14 +188,17 @@ class Operation {
   }
 
   then(fulfilled, rejected) {
+    this.#heard = true;
     return this.#promise.then(fulfilled, rejected);
   }
 
   catch(rejected) {
+    this.#heard = true;
     return this.#promise.catch(rejected);
   }
 
   finally(settled) {
+    this.#heard = true;
     return this.#promise.finally(settled);
   }
 
@@ -195,6 +209,7 @@ class Operation {
   /** Events as they come, up to the end; the result, also a failure, is what awaiting gives. */
   [Symbol.asyncIterator]() {
     this.#iterating = true;
+    this.#promise.catch(() => {});
     const next = () => {
       if (this.#events.length > 0) return Promise.resolve({ value: this.#events.shift(), done: false });
       if (this.#eventsEnded) return Promise.resolve({ value: undefined, done: true });
@@ -206,6 +221,7 @@ class Operation {
     const done = async () => {
       this.#iterating = false;
       if (this.#state === "ended") this.#endEvents();
+      this.#tell();
       return { value: undefined, done: true };
     };
     return {

@@ -119,8 +119,11 @@ export interface SnapshotDiff {
 
 /** The manifest as it is in the file: the names and words of the published format. */
 export interface Manifest {
+  /** The format and its version. */
   readonly format: string;
+  /** One per repository. */
   readonly repos: readonly Readonly<Record<string, unknown>>[];
+  /** Why the capture ended early; absent when it did not. */
   readonly partial?: "deadline" | "cancelled" | (string & {});
   readonly [field: string]: unknown;
 }

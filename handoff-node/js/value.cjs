@@ -115,5 +115,5 @@ function kindOf(value) {
 }
 
 module.exports = {
-  Pathed, camel, content, instance, kindOf, options, path, pathOf, pathText, paths, snake, text,
+  Pathed, camel, content, instance, kindOf, options, path, pathOf, pathText, paths, snake, snakeName, text,
 };

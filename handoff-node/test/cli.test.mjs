@@ -20,7 +20,7 @@ test("capture, show, diff, preview, apply, undo", async () => {
   assert.equal(entries, 3);
   const shown = await cli(["show", file]);
   assert.ok(shown.stdout.startsWith(id) && shown.stdout.includes("deleted   laptop/README.md"), shown.stdout);
-  assert.equal((await cli(["show", file, "laptop", "notes.txt"])).stdout, "new\n");
+  assert.equal((await cli(["show", file, "laptop/notes.txt"])).stdout, "new\n");
   assert.match((await cli(["diff", file])).stdout, /^\+B$/m);
   assert.equal((await cli(["preview", file, cloud])).code, 0);
   assert.equal(git(cloud, "status", "--porcelain"), "");
@@ -42,9 +42,10 @@ test("exit codes tell done in part, wrong usage and failure apart", async () => 
     [[], 2, ""],
     [["--help"], 0, ""],
     [["fly"], 2, "no command is called fly"],
-    [["capture", laptop], 2, "-o FILE is missing"],
+    [["apply"], 2, "FILE is missing"],
+    [["diff", file, file, file], 2, "one argument too many"],
     [["capture", laptop, "--fast"], 2, "--fast"],
-    [["apply", file, cloud, "--on-conflict", "win"], 2, "onConflict"],
+    [["apply", file, cloud, "--on-conflict", "win"], 2, "on-conflict"],
     [["capture", laptop, "-o", file, "--max-file-bytes", "x"], 2, "no number"],
     [["show", path.join(dir, "none")], 1, "io:"],
     [["show", path.join(laptop, "src/a.txt")], 1, ":"],
@@ -83,7 +84,7 @@ test("runs, fork, continue and pull over a folder", async () => {
   const as = ["--store", store, "--actor", "ana"];
   assert.match((await cli(["runs", ...as])).stdout, new RegExp(`${id} +succeeded.*finish it`));
   assert.equal((await cli(["runs", "--store", store, "--actor", "eve"])).stdout, "no runs\n");
-  const forked = await cli(["fork", conversation, ...as, "--count", "1"]);
+  const forked = await cli(["fork", conversation, ...as, "--at", "1"]);
   assert.match(forked.stdout, /1 message/);
   const pulled = await cli(["pull", id, laptop, ...as]);
   assert.equal(pulled.code, 0, pulled.stdout + pulled.stderr);

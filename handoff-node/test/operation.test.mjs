@@ -96,6 +96,25 @@ test("an iteration that is left early leaves the operation alone", async () => {
   assert.equal((await operation).entries.length, 200);
 });
 
+test("a failure during an iteration waits for the await after it", async () => {
+  const operation = capture(await slow(), { quiet: 60_000 });
+  await assert.rejects(async () => {
+    for await (const { phase } of operation) if (phase === "read") operation.cancel();
+    await operation;
+  }, CancelledError);
+});
+
+test("a failure during an iteration that nobody awaits is not swallowed", async () => {
+  const dir = checkout(path.join(temporary(), "app"));
+  const script = `
+    import { Workspace, capture } from "handoff-node";
+    for await (const _ of capture(await Workspace.open(${JSON.stringify(dir)}), { exclude: "no list" }));
+  `;
+  const { code, stderr } = await run(["--input-type=module", "--eval", script]);
+  assert.equal(code, 1);
+  assert.match(stderr, /InvalidArgumentError/);
+});
+
 test("the stack of an error leads to the caller", async () => {
   const error = await Workspace.open("/nowhere/at/all").catch((caught) => caught);
   assert.match(error.stack, /operation\.test\.mjs/);

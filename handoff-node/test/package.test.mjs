@@ -102,3 +102,15 @@ test("the package and its platform's binary install in an empty folder; without 
   assert.match(stderr, /no binary that runs here/);
   assert.match(stderr, /--omit=optional/);
 });
+
+test("a release has an addon and wheels for every platform", () => {
+  const { PLATFORMS } = require("../js/platform.cjs");
+  const workflow = fs.readFileSync(path.join(home, "..", ".github", "workflows", "release.yml"), "utf8");
+  const addons = [...workflow.matchAll(/\bplatform: ([\w-]+)/g)].map(([, name]) => name);
+  assert.deepEqual(addons.sort(), [...PLATFORMS].sort());
+  const wheels = [...workflow.matchAll(/\btarget: \w+, manylinux: "?(\w+)/g)];
+  assert.equal(wheels.length, PLATFORMS.length);
+  assert.match(workflow, /-i python3\.14t/);
+  // The main package beside those of the platforms.
+  assert.ok(workflow.includes(`= ${PLATFORMS.length + 1}\n`));
+});

@@ -2,11 +2,14 @@
 // runs so many.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { checkout, run, temporary, write } from "./support.mjs";
 
 const SCRIPTS = Number(process.env.HANDOFF_NODE_SCRIPTS ?? 16);
+const FILES = Number(process.env.HANDOFF_NODE_FILES ?? 50);
 
 const dir = checkout(path.join(temporary(), "app"));
 for (let number = 0; number < 300; number += 1) write(dir, `many/${number}.txt`, `${number}\n`);
@@ -69,18 +72,47 @@ test(`${SCRIPTS} short scripts end without a crash`, async () => {
   await Promise.all([one(), one()]);
 });
 
-test("Ctrl-C during a capture with a signal of the script's own", async () => {
+test("Ctrl-C during a capture ends it, and leaves nothing", async () => {
+  const large = FILES > 1000;
+  const root = temporary();
+  const [app, spool, tmp] = ["app", "spool", "tmp"].map((name) => path.join(root, name));
+  checkout(app);
+  for (let number = 0; number < FILES; number += 1) write(app, `many/${number % 100}/${number}.bin`, randomBytes(8192));
+  for (const empty of [spool, tmp]) fs.mkdirSync(empty);
+  const before = tree(app);
+  // A large tree takes its time; in a small one, files that were written just now are waited for.
+  const options = { quiet: large ? 0 : 60_000, spoolDir: spool, spoolMemory: 0 };
   const script = `${prelude}
     const stop = new AbortController();
     process.once("SIGINT", () => stop.abort(new Error("interrupted")));
-    Workspace.open(dir).then((ws) => {
-      console.log("ready");
-      return capture(ws, { signal: stop.signal, quiet: 5000 });
-    }).catch((error) => console.log(error.message));
+    const onProgress = ({ phase, done }) => phase === "read" && done >= ${large ? 1 : 0} && console.log("begun");
+    Workspace.open(${JSON.stringify(app)})
+      .then((ws) => capture(ws, { ...${JSON.stringify(options)}, signal: stop.signal, onProgress }))
+      .catch((error) => process.exit(error.message === "interrupted" ? 7 : 8));
   `;
-  const { code, stdout } = await run(["--eval", script], {
-    started: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
+  let began;
+  const { code, stderr } = await run(["--eval", script], {
+    env: { ...process.env, TMPDIR: tmp },
+    started: (child) =>
+      child.stdout.once("data", () => {
+        began = performance.now();
+        child.kill("SIGINT");
+      }),
   });
-  assert.equal(code, 0);
-  assert.match(stdout, /^ready\n(interrupted\n)?$/);
+  const took = performance.now() - began;
+  assert.deepEqual([code, stderr], [7, ""]);
+  assert.deepEqual([...fs.readdirSync(spool), ...fs.readdirSync(tmp)], []);
+  assert.deepEqual(tree(app), before);
+  if (large) {
+    console.log(`Ctrl-C among ${FILES} files: ended after ${took.toFixed(0)} ms`);
+    assert.ok(took < 1000);
+  }
 });
+
+/** Every file and directory below, those of git too, with sizes and times. */
+function tree(dir) {
+  return fs.readdirSync(dir, { recursive: true }).sort().map((name) => {
+    const { size, mtimeNs } = fs.lstatSync(path.join(dir, name), { bigint: true });
+    return [name, size, mtimeNs];
+  });
+}

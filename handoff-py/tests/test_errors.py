@@ -48,7 +48,7 @@ WRONG: list[tuple[str, Callable[[Any, Any], Any]]] = [
     ("max_file_bytes", lambda here, there: handoff.capture(here, max_file_bytes=1 << 80)),
     ("max_file_bytes", lambda here, there: handoff.capture(here, max_file_bytes=float("nan"))),  # type: ignore[arg-type]
     ("secret_rules", lambda here, there: handoff.capture(here, secret_rules={})),  # type: ignore[arg-type]
-    ("colour", lambda here, there: handoff.aio.capture(here, colour=1).result()),
+    ("colour", lambda here, there: handoff.aio.capture(here, colour=1).result()),  # type: ignore[call-arg]
     ("snapshot", lambda here, there: handoff.apply(here, there)),  # type: ignore[arg-type]
     ("on_conflict", lambda here, there: handoff.apply(handoff.capture(here), there, on_conflict="mine")),  # type: ignore[arg-type]
     ("map", lambda here, there: handoff.apply(handoff.capture(here), there, map=[1])),  # type: ignore[arg-type]

@@ -122,13 +122,13 @@ def test_the_command_line(scene: Scene) -> None:
     assert cli("preview", "w.handoff", "cloud").returncode == 0
     import json
 
-    report = json.loads(cli("apply", "w.handoff", "cloud", "--json").stdout)["report"]
+    report = json.loads(cli("apply", "w.handoff", "cloud", "--json").stdout)
     assert report["verdict"] == "complete"
     (scene.cloud / "notes.txt").write_text("mine\n")
     done = cli("undo", report["apply_id"], "cloud")
-    assert done.returncode == 1 and "conflict" in done.stdout
+    assert done.returncode == 3 and "conflict" in done.stdout
     assert cli("plan", "laptop", "--json").returncode == 0
-    assert cli("apply", "absent.handoff", "cloud").returncode == 3
+    assert cli("apply", "absent.handoff", "cloud").returncode == 1
     assert json.loads(cli("show", "absent.handoff", "--json").stdout)["error"]["kind"] == "io"
     assert cli("runs", "--store", "store").returncode == 0
     assert cli("nonsense").returncode == 2

@@ -120,8 +120,7 @@ def test_a_question_is_answered(scene: Scene) -> None:
             offer = await hub.affordance(run, actor="ana")
             assert (offer.action, offer.question) == ("respond", "which one?")
             await hub.answer(run.id, actor="ana", prompt="this")
-            async for event in hub.watch(run.id, actor="ana"):
-                last = event
+            *_, last = [event async for event in hub.watch(run.id, actor="ana")]
             assert last.run is not None and last.run.state == "succeeded"
             assert (await hub.affordance(run, actor="bob")).action == "unavailable"
 

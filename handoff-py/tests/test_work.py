@@ -37,18 +37,6 @@ def test_work_travels_and_comes_back(scene: Scene) -> None:
     assert not (scene.cloud / "new.txt").exists()
 
 
-def test_unpushed_commits_travel_when_asked_for(scene: Scene) -> None:
-    git(scene.cloud, "commit", "-q", "--allow-empty", "-m", "not pushed")
-    commit = git(scene.cloud, "rev-parse", "HEAD").strip()
-    snapshot = handoff.capture(scene.there)
-    report = handoff.apply(snapshot, scene.here, history="objects")
-    assert report.to_dict()["repos"][0]["history"]["outcome"] == "stored"
-    assert git(scene.laptop, "log", "-1", "--format=%s", commit) == "not pushed\n"
-    assert "history" not in handoff.capture(scene.there, history="never").manifest["repos"][0]
-    with pytest.raises(handoff.InvalidArgumentError, match="history"):
-        handoff.apply(snapshot, scene.here, history="everything")  # type: ignore[arg-type]
-
-
 def test_what_is_in_a_snapshot(scene: Scene) -> None:
     snapshot = handoff.capture(scene.here, exclude=["new.*"])
     assert [(entry.repo, entry.path) for entry in snapshot.entries] == [("laptop", "notes.txt")]
@@ -156,6 +144,20 @@ def test_a_scanner_of_ones_own(scene: Scene) -> None:
 
     snapshot = handoff.capture(scene.here, secret_rules=handoff.SecretRules(scanners=[Broken()]))
     assert "key.txt" in [left.path for left in snapshot.omissions]
+
+
+def test_secrets_are_found_and_taken_out_of_anything() -> None:
+    # In two parts, so that this file holds none.
+    secret = b"AKIA" + b"QYLPMN5HFIQR7XYA"
+    content = b"id = " + secret + b"\n"
+    (found,) = handoff.secrets.scan(content)
+    assert (found.start, found.end) == (5, 5 + len(secret))
+    assert found.rule in {rule.id for rule in handoff.secrets.rules()}
+    redacted = handoff.secrets.redact(bytearray(content))
+    assert secret not in redacted and redacted.startswith(b"id = ") and redacted.endswith(b"\n")
+    assert handoff.secrets.scan(redacted) == ()
+    with pytest.raises(handoff.InvalidArgumentError, match="content"):
+        handoff.secrets.scan("text")  # type: ignore[arg-type]
 
 
 def test_nothing_is_left_open(scene: Scene) -> None:

@@ -6,6 +6,7 @@ mod node;
 #[cfg(test)]
 mod one_compile;
 mod package;
+mod parity;
 mod python;
 mod run;
 mod tasks;
@@ -28,6 +29,9 @@ cargo xtask <task>, or make <task>
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   node      the npm package: its addon, types, tests and examples
   package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
+  parity    the scenarios of conformance/cases in Rust, Python and Node, compared byte for byte
+  endings   200 short scripts each for Python and Node that end at every sort of moment; a part of torture
+  docs      the pages of the API, for Rust, Python and Node, below target/
   tidy      the house rules alone
 ";
 
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
         Some("replay") => tasks::replay(),
         Some("node") => node::test(),
         Some("package") => tasks::package(),
+        Some("parity") => parity::all(),
+        Some("endings") => tasks::endings(),
+        Some("docs") => tasks::docs(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

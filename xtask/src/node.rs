@@ -4,23 +4,42 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Done, first_line, root, run};
-use crate::tools;
+use crate::{parity, tools};
 
 /// `cargo xtask node`, and a phase of `make test`.
 pub fn test() -> Done {
     prepare()?;
     run(&mut node(&["node_modules/typescript/bin/tsc", "-p", "types-test"]))?;
+    run(tests().arg("test/").env(parity::TRANSCRIPTS, parity::transcripts()))
+}
+
+/// Node's test runner, to be given files.
+pub fn tests() -> Command {
     // A file that never ends must fail, not stop everything.
-    run(&mut node(&[
-        "--test",
-        "--test-reporter",
-        "dot",
-        "--test-timeout",
-        "300000",
-        "--test-concurrency",
-        "2",
-        "test/",
-    ]))
+    node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "2"])
+}
+
+/// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
+pub fn torture() -> Done {
+    prepare()?;
+    let mut tests = node(&["--test", "--test-reporter", "dot", "test/robust.test.mjs"]);
+    if std::env::var_os("HANDOFF_NODE_SCRIPTS").is_none() {
+        tests.env("HANDOFF_NODE_SCRIPTS", "200");
+    }
+    run(&mut tests)
+}
+
+/// The pages of the API, in target/doc-node. They are made from the types alone, so nothing is built.
+pub fn docs() -> Done {
+    let tools = ["typedoc@0.28.20", "typescript@6.0.3", "@types/node@22.19.1"];
+    let typedoc = tools::npm("typedoc", &tools)?.join("typedoc/bin/typedoc");
+    let mut command = Command::new("node");
+    command.arg(typedoc).args(["--tsconfig", "types-test/tsconfig.docs.json", "--out", "../target/doc-node"]);
+    for page in ["js/index.d.cts", "js/testing.d.cts"] {
+        command.args(["--entryPoints", page]);
+    }
+    // That every name is documented is a test; here, a link that leads nowhere fails.
+    run(command.args(["--name", "handoff-node", "--treatWarningsAsErrors"]).current_dir(home()))
 }
 
 /// Node and npm, new enough.
@@ -35,7 +54,7 @@ pub fn tools() -> Done {
 }
 
 /// The addon, and the tools that check it.
-fn prepare() -> Done {
+pub fn prepare() -> Done {
     tools()?;
     // npm writes its own lock into node_modules last, so an install that was cut short is done again.
     let modified = |file: &str| std::fs::metadata(home().join(file)).and_then(|meta| meta.modified()).ok();

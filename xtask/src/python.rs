@@ -3,13 +3,65 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::parity;
 use crate::run::{Counts, Done, first_line, root, run, run_counting};
 
 const REQUIREMENTS: &str = "handoff-py/tests/requirements.txt";
 
+/// The second type checker, as npm has it: the version of PyPI only fetches this one.
+const PYRIGHT: &str = "pyright@1.1.414";
+
 /// Builds the wheel, installs it, and runs the tests, the type checks and the examples on what was installed.
 pub fn test(counts: &mut Counts) -> Done {
-    let home = root().join("target/python");
+    let python = installed()?;
+    run_counting(pytest().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts)?;
+    types(&python, &home())
+}
+
+fn home() -> PathBuf {
+    root().join("target/python")
+}
+
+/// pytest on what was installed, to be given files.
+pub fn pytest() -> Command {
+    let mut tests = Command::new(home().join("venv/bin/python"));
+    // Not from the checkout, where the package's sources would be found first.
+    tests.args(["-m", "pytest", "-c", "pyproject.toml"]).current_dir(root().join("handoff-py"));
+    tests
+}
+
+/// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
+pub fn torture() -> Done {
+    installed()?;
+    let mut tests = pytest();
+    tests.arg("tests/test_exit.py");
+    if std::env::var_os("HANDOFF_PY_EXITS").is_none() {
+        tests.env("HANDOFF_PY_EXITS", "200");
+    }
+    run(&mut tests)
+}
+
+/// The pages of the API, in target/doc-python.
+pub fn docs() -> Done {
+    let mut pdoc = Command::new(installed()?);
+    pdoc.args([
+        "-W",
+        "error",
+        "-m",
+        "pdoc",
+        "--docformat",
+        "restructuredtext",
+        "--output-directory",
+        "doc-python",
+        "handoff",
+    ]);
+    // What only the command line is made of is no API.
+    run(pdoc.args(["!handoff.cli", "!handoff.__main__"]).current_dir(root().join("target")))
+}
+
+/// The wheel, built and installed.
+pub fn installed() -> Result<PathBuf, String> {
+    let home = home();
     let python = environment(&home)?;
     let wheels = home.join("wheels");
     // Wheels of earlier versions would be found as well.
@@ -31,16 +83,34 @@ pub fn test(counts: &mut Counts) -> Done {
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--force-reinstall"]);
     run(install.arg(wheel).current_dir(root()))?;
-    // Not from the checkout, where the package's sources would be found first.
-    let mut tests = Command::new(&python);
-    tests.args(["-m", "pytest", "-c", "pyproject.toml", "tests"]);
-    run_counting(tests.current_dir(root().join("handoff-py")), counts)?;
+    Ok(python)
+}
+
+/// What two type checkers say of the package, its stub, its tests, and the examples.
+fn types(python: &Path, home: &Path) -> Done {
     for check in
         [&["-m", "mypy", "--strict", "-p", "handoff"][..], &["-m", "mypy.stubtest", "handoff._native"]]
     {
-        run(Command::new(&python).args(check).current_dir(&home))?;
+        run(Command::new(python).args(check).current_dir(home))?;
     }
-    Ok(())
+    let mut examples = Command::new(python);
+    examples.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(home.join(".mypy_cache")).arg(".");
+    run(examples.current_dir(root().join("examples/python")))?;
+    let pyright = crate::tools::npm("pyright", &[PYRIGHT])?.join("pyright/index.js");
+    // It asks the first python on the path where packages are.
+    let programs = python.parent().unwrap_or(python);
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let paths =
+        std::env::join_paths(std::iter::once(programs.to_owned()).chain(std::env::split_paths(&paths)))
+            .map_err(|why| format!("PATH: {why}"))?;
+    let check = |args: &[&str], place: &Path| {
+        let mut command = Command::new("node");
+        command.arg(&pyright).args(args).env("PATH", &paths).env_remove("VIRTUAL_ENV");
+        run(command.current_dir(place))
+    };
+    check(&["--warnings", "-p", "."], &root().join("handoff-py"))?;
+    // Every name that can be reached has a type that is written down, in the package as it was installed.
+    check(&["--verifytypes", "handoff", "--ignoreexternal"], home)
 }
 
 /// The Python of an environment with everything that the tests need; made anew when that changes.

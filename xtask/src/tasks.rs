@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
-use crate::{git, node, package, python, tidy, tools};
+use crate::{git, node, package, parity, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -41,9 +41,13 @@ pub fn test() -> Done {
     let mut tests = with_oracle(cargo(runner));
     // Benchmarks are built by clippy and run by `make bench`.
     tests.args(["--locked", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
+    // Every language's tests write down what the scenarios gave, so that none runs twice.
+    phases.add("transcripts", parity::clear());
+    tests.env(parity::TRANSCRIPTS, parity::transcripts());
     phases.add("tests", run_counting(&mut tests, &mut counts));
     phases.add("node", node::test());
     phases.add("python", python::test(&mut counts));
+    phases.add("parity", parity::compare());
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome
@@ -165,6 +169,27 @@ pub fn torture() -> Done {
     let mut schedules = cargo(&["test", "--locked", "--release", "-p", "handoff-core", "--lib"]);
     schedules.args(["very_many_schedules", "--", "--include-ignored", "--nocapture"]);
     phases.add("simulated schedules", run(&mut schedules));
+    phases.add("node's endings", node::torture());
+    phases.add("python's endings", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask endings`: those two alone.
+pub fn endings() -> Done {
+    let mut phases = Phases::new();
+    phases.add("node", node::torture());
+    phases.add("python", python::torture());
+    phases.close()
+}
+
+/// `cargo xtask docs`: the pages of the API of all three languages, below target/.
+pub fn docs() -> Done {
+    let mut phases = Phases::new();
+    let mut doc = cargo(&["doc", "--locked", "-p", "handoff-core", "--no-deps", "--quiet"]);
+    phases.add("rust", run(doc.env("RUSTDOCFLAGS", "-D warnings")));
+    phases.add("node", node::docs());
+    phases.add("python", python::docs());
+    println!("\ntarget/doc/handoff_core, target/doc-node, target/doc-python");
     phases.close()
 }
 

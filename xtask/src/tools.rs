@@ -1,5 +1,6 @@
 //! Programs that a task needs: found, or installed by package name where this machine allows it.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::run::{Done, first_line, run};
@@ -30,6 +31,25 @@ pub fn need(wanted: &[(&str, &str)]) -> Done {
         None => Ok(()),
         Some((program, package)) => Err(format!("`{program}` is still missing after installing `{package}`")),
     }
+}
+
+/// Tools from npm, installed below target/ in a directory of that name; gives its `node_modules`.
+pub fn npm(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    need(&[("node", "nodejs"), ("npm", "npm")])?;
+    let home = crate::run::root().join("target").join(name);
+    let stamp = home.join("installed");
+    let wanted = packages.join(" ");
+    if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(home.join("node_modules"));
+    }
+    let written = |why: std::io::Error| format!("{}: {why}", home.display());
+    std::fs::create_dir_all(&home).map_err(written)?;
+    std::fs::write(home.join("package.json"), "{\"private\":true}\n").map_err(written)?;
+    let mut install = Command::new("npm");
+    install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).args(packages);
+    run(install.current_dir(&home))?;
+    std::fs::write(&stamp, wanted).map_err(written)?;
+    Ok(home.join("node_modules"))
 }
 
 /// Installs Debian packages as root or through sudo that asks for no password; none only refreshes apt's lists.

@@ -3,18 +3,16 @@
 // could be done.
 
 const os = require("node:os");
+const path = require("node:path");
 const {
-  DirStorage, Conversations, Handoff, InvalidArgumentError, QueueRuntime, Snapshot, Workspace, apply, capture, plan, preview, undo,
+  CommandAgent, Conversations, DirStorage, Handoff, InvalidArgumentError, LocalRuntime, QueueRuntime, Snapshot, Workspace,
+  apply, capture, plan, preview, undo,
 } = require("../index.cjs");
+const { Whole } = require("./document.cjs");
 const { bytes, plural, safe } = require("./screen.cjs");
 
 /** A mistake of the person's, told with the usage. */
 class Usage extends Error {}
-
-const need = (value, what) => {
-  if (value === undefined || value === "") throw new Usage(`${what} is missing`);
-  return value;
-};
 
 function whole(value, name) {
   if (value === undefined) return undefined;
@@ -25,8 +23,10 @@ function whole(value, name) {
 const workspace = (dirs) => Workspace.open(dirs.length > 0 ? dirs : ["."]);
 
 function captureOptions(given, control) {
-  const deadline = given.deadline === undefined ? undefined : Number(given.deadline) * 1000;
-  if (Number.isNaN(deadline)) throw new Usage(`--deadline ${given.deadline} is no number of seconds`);
+  if (given.deadline !== undefined && !/^\d+(\.\d+)?$/.test(given.deadline)) {
+    throw new Usage(`--deadline ${given.deadline} is no number of seconds`);
+  }
+  const deadline = given.deadline === undefined ? undefined : Math.round(Number(given.deadline) * 1000);
   const allowSecrets = given["allow-secret"]?.map((item) => {
     const cut = item.lastIndexOf(":");
     if (cut < 1) throw new Usage(`--allow-secret ${item} is not PATH:RULE`);
@@ -78,7 +78,11 @@ const planCommand = async (dirs, given, { control, paint }) => {
   for (const omission of found.looseOmissions) lines.push(omissionLine(paint, omission));
   const files = found.repos.reduce((sum, repo) => sum + repo.files.length, found.looseFiles.length);
   lines.push(`${plural(files, "file")}, ${bytes(total)}`);
-  return { json: found, text: lines.join("\n"), complete: failed === 0 };
+  // A repository is named once, not with each of its omissions.
+  const bare = (omissions) => omissions.map(({ repo: _, ...omission }) => omission);
+  const repos = found.repos.map((repo) => ({ ...repo, omissions: bare(repo.omissions) }));
+  const json = { ...found, repos, looseOmissions: bare(found.looseOmissions) };
+  return { json, text: lines.join("\n"), complete: failed === 0 };
 };
 
 function contents(snapshot, paint) {
@@ -97,11 +101,14 @@ function contents(snapshot, paint) {
   return lines.join("\n");
 }
 
-const isWhole = (snapshot) => !snapshot.partial && snapshot.manifest.repos.every((repo) => !repo.failed);
+/** Whether nothing was left behind but what was not wanted. */
+const isWhole = ({ partial, manifest, omissions }) =>
+  !partial && manifest.repos.every((repo) => !repo.failed) && omissions.every(({ reason }) => ["ignored", "excluded"].includes(reason));
 
 const captureCommand = async (dirs, given, { control, paint }) => {
-  const output = need(given.output, "-o FILE");
-  const snapshot = await capture(await workspace(dirs), captureOptions(given, control));
+  const { output } = given;
+  const options = { ...captureOptions(given, control), spoolDir: path.dirname(path.resolve(output)) };
+  const snapshot = await capture(await workspace(dirs), options);
   await snapshot.save(output, control);
   const { id, partial, entries, omissions } = snapshot;
   const json = { id, file: output, partial, entries: entries.length, omissions };
@@ -109,19 +116,27 @@ const captureCommand = async (dirs, given, { control, paint }) => {
   return { json, text, complete: isWhole(snapshot) };
 };
 
-const showCommand = async ([file, repo, path], given, { control, paint }) => {
-  const snapshot = await Snapshot.open(need(file, "FILE"), control);
-  if (repo === undefined) {
+/** `REPO/PATH` as the repository and the path in it; outside any, the repository has no name. */
+function split(snapshot, place) {
+  const repo = snapshot.manifest.repos.find(({ name }) => place.startsWith(`${name}/`));
+  return repo === undefined ? ["", place] : [repo.name, place.slice(repo.name.length + 1)];
+}
+
+const showCommand = async ([file, place], given, { control, paint }) => {
+  const snapshot = await Snapshot.open(file, control);
+  if (place === undefined) {
     const { id, manifest } = snapshot;
-    return { json: { id, manifest }, text: contents(snapshot, paint), complete: true };
+    return { json: { id, manifest: new Whole(manifest) }, text: contents(snapshot, paint), complete: true };
   }
-  const content = await snapshot.read(repo, need(path, "PATH"), given.layer);
-  if (content === null) throw new InvalidArgumentError(`${safe(path)} is not carried in that layer of ${safe(repo)}`, { argument: "path" });
+  const content = await snapshot.read(...split(snapshot, place), given.layer);
+  if (content === null) {
+    throw new InvalidArgumentError(`path ${place} is not carried in that layer; show without it lists what is`, { argument: "path" });
+  }
   return { json: { base64: content.toString("base64") }, raw: content, complete: true };
 };
 
 const diffCommand = async ([file, newer], _given, { control }) => {
-  const snapshot = await Snapshot.open(need(file, "FILE"), control);
+  const snapshot = await Snapshot.open(file, control);
   const diff = newer === undefined ? await snapshot.diffBase() : await snapshot.diff(await Snapshot.open(newer, control));
   return { json: { repos: diff.repos, unified: diff.toString() }, raw: diff.unified, complete: true };
 };
@@ -129,19 +144,31 @@ const diffCommand = async ([file, newer], _given, { control }) => {
 const reported = (report) => ({ json: report, text: String(report), complete: report.verdict === "complete" });
 
 const applying = (verb) => async ([file, ...dirs], given, { control }) => {
-  const snapshot = await Snapshot.open(need(file, "FILE"), control);
+  const snapshot = await Snapshot.open(file, control);
   return reported(await verb(snapshot, await workspace(dirs), applyOptions(given, control)));
 };
 
 const undoCommand = async ([id, ...dirs], _given, { control }) =>
-  reported(await undo(await workspace(dirs), need(id, "APPLY_ID"), control));
+  reported(await undo(await workspace(dirs), id, control));
 
-const store = (given) => new DirStorage(need(given.store, "--store DIR"));
-const actor = (given) => given.actor ?? os.userInfo().username.toLowerCase();
+const store = (given) => new DirStorage(given.store);
+
+function actor(given) {
+  if (given.actor !== undefined) return given.actor;
+  try {
+    return os.userInfo().username.toLowerCase();
+  } catch {
+    return "me";
+  }
+}
+
+function forkPoint(at) {
+  if (at === undefined) return "head";
+  return /^[0-9]+$/.test(at) ? { count: Number(at) } : { after: at };
+}
 
 const forkCommand = async ([conversation], given) => {
-  const at = given.after !== undefined ? { after: given.after } : given.count !== undefined ? { count: whole(given.count, "count") } : "head";
-  const head = await new Conversations(store(given)).fork(need(conversation, "CONVERSATION"), { owner: actor(given), at });
+  const head = await new Conversations(store(given)).fork(conversation, { owner: actor(given), at: forkPoint(given.at) });
   return { json: head, text: `${head.id}  ${plural(head.messages, "message")}`, complete: true };
 };
 
@@ -151,32 +178,59 @@ function hub(given, environments = []) {
   return new Handoff({ storage, runtime: new QueueRuntime({ storage, name: given.queue ?? "default", environments }) });
 }
 
-const runsCommand = async (_args, given, { paint }) => {
-  const limit = whole(given.limit, "limit") ?? 50;
-  const page = await hub(given).listRuns({ actor: actor(given), limit, ...(given.team && { team: given.team }) });
+function runLine(run, paint) {
   const colour = { succeeded: paint.green, failed: paint.red, blocked: paint.yellow, running: paint.cyan };
-  const line = (run) =>
-    `${run.id}  ${(colour[run.state] ?? String)(run.state.padEnd(9))} ${plural(run.sessions.length, "session")}  ${safe(run.task ?? "")}`;
-  return { json: page, text: page.runs.length > 0 ? page.runs.map(line).join("\n") : "no runs", complete: true };
+  return `${run.id}  ${(colour[run.state] ?? String)(run.state.padEnd(9))} ${plural(run.sessions.length, "session")}  ${safe(run.task ?? "")}`;
+}
+
+const runsCommand = async ([run], given, { paint }) => {
+  if (run !== undefined) {
+    const found = await hub(given).run(run, { actor: actor(given) });
+    return { json: found, text: runLine(found, paint), complete: true };
+  }
+  const limit = whole(given.limit, "limit");
+  const page = await hub(given).listRuns({ actor: actor(given), limit, ...(given.team && { team: given.team }) });
+  const lines = page.runs.map((one) => runLine(one, paint));
+  return { json: page, text: lines.length > 0 ? lines.join("\n") : "no runs", complete: true };
 };
 
-const continueCommand = async ([run, ...words], given) => {
-  need(run, "RUN");
+/** A repository of an environment: `NAME=SOURCE`. */
+function environmentRepo(item) {
+  const cut = item.indexOf("=");
+  if (cut < 0) throw new InvalidArgumentError(`repo ${item} has no source; write NAME=SOURCE`, { argument: "repo" });
+  return { name: item.slice(0, cut), source: item.slice(cut + 1) };
+}
+
+const continueCommand = async ([run, prompt], given, { paint }) => {
   const who = { actor: actor(given) };
-  const { environment } = await hub(given).run(run, who);
-  const prompt = need(words.join(" "), "PROMPT");
-  const went = await hub(given, [{ id: environment }]).continue(run, {
+  const { environment, conversation } = await hub(given).run(run, who);
+  const saying = {
     ...who,
     prompt,
     ...(given.model && { model: given.model }),
     ...(given["idempotency-key"] && { idempotencyKey: given["idempotency-key"] }),
-  });
-  return { json: went, text: `${went.went} ${went.session}`, complete: true };
+  };
+  if (given.agent === undefined) {
+    const went = await hub(given, [{ id: environment }]).continue(run, saying);
+    return { json: went, text: `${went.went} ${went.session}`, complete: true };
+  }
+  const environments = [{ id: environment, repos: (given.repo ?? []).map(environmentRepo) }];
+  const runtime = new LocalRuntime({ agent: new CommandAgent("sh", ["-c", given.agent]), root: given.root, environments });
+  const here = new Handoff({ storage: store(given), runtime });
+  const seen = conversation === undefined ? 0 : (await here.conversations.head(conversation)).messages;
+  await here.continue(run, saying);
+  const lines = [];
+  for await (const { index, message } of here.watch(run, who)) {
+    if (message !== undefined && index >= seen) lines.push(`${paint.dim(message.role)} ${safe(message.text.trimEnd())}`);
+  }
+  const after = await here.run(run, who);
+  lines.push(runLine(after, paint));
+  return { json: after, text: lines.join("\n"), complete: after.state === "succeeded" };
 };
 
 const pullCommand = async ([run, ...dirs], given, { control }) => {
   const options = { actor: actor(given), ...applyOptions(given, control), ...(given.preview && { action: "preview" }) };
-  const pulled = await hub(given).pull(need(run, "RUN"), await workspace(dirs), options);
+  const pulled = await hub(given).pull(run, await workspace(dirs), options);
   const { conversation, report, nothing, snapshot } = pulled;
   const json = { conversation, report, nothing, snapshot: snapshot?.id };
   const lines = [report ? String(report) : `no workspace state: ${nothing}`];

@@ -3,7 +3,7 @@
 // `npx handoff-node`: the SDK from a shell.
 
 const { parseArgs } = require("node:util");
-const { COMMANDS, COMMON, EXIT, HELP } = require("./usage.cjs");
+const { COMMANDS, COMMON, EXIT, HELP, misfit } = require("./usage.cjs");
 const { Bar, painter, safe } = require("./screen.cjs");
 
 async function main(argv) {
@@ -34,6 +34,9 @@ async function main(argv) {
     return EXIT.complete;
   }
 
+  const unfit = misfit(COMMANDS[name].args, positionals);
+  if (unfit !== undefined) return wrong(unfit);
+
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
@@ -42,10 +45,11 @@ async function main(argv) {
   const control = { signal: stop.signal, ...(onProgress && { onProgress }) };
   // Loaded late: help and mistakes need no binary.
   const { commands, Usage } = require("./commands.cjs");
+  const { document, told } = require("./document.cjs");
   try {
     const done = await commands[name](positionals, given, { control, paint: painter(process.stdout) });
     bar.clear();
-    if (given.json) process.stdout.write(`${JSON.stringify(done.json, undefined, 2)}\n`);
+    if (given.json) process.stdout.write(`${JSON.stringify(document(done.json), undefined, 2)}\n`);
     else process.stdout.write(done.raw ?? `${done.text}\n`);
     return done.complete ? EXIT.complete : EXIT.partial;
   } catch (error) {
@@ -55,8 +59,9 @@ async function main(argv) {
       process.stderr.write(`${paint.yellow("cancelled")}; nothing is left behind\n`);
       return EXIT.cancelled;
     }
-    if (given.json) process.stdout.write(`${JSON.stringify({ error: error.toJSON?.() ?? { message: String(error) } }, undefined, 2)}\n`);
-    process.stderr.write(`${paint.red(`${error.kind ?? error.name}:`)} ${safe(error.message)}\n`);
+    const shown = told(error);
+    if (given.json) process.stdout.write(`${JSON.stringify(document({ error: shown }), undefined, 2)}\n`);
+    process.stderr.write(`${paint.red(`${error.kind ?? error.name}:`)} ${safe(shown.message)}\n`);
     if (error.kind === undefined) process.stderr.write(`${error.stack}\n`);
     return error.kind === "invalid_argument" ? EXIT.usage : EXIT.error;
   } finally {

@@ -1,5 +1,5 @@
 "use strict";
-// The commands and what each can be told.
+// The commands and what each can be told; the same as those of `python -m handoff`.
 
 /** Exit codes; the same as those of `python -m handoff`. */
 const EXIT = { complete: 0, error: 1, usage: 2, partial: 3, cancelled: 130 };
@@ -18,60 +18,83 @@ const CAPTURE = {
   deadline: one,
 };
 const APPLY = { "on-conflict": one, staging: one, history: one, durability: one, symlinks: one };
-const STORE = { store: one, actor: one };
+const STORE = { store: { ...one, default: ".handoff-store" }, actor: one };
 
+/** `args`: what each command takes, in order; `[X]` may be left out, `[X...]` may come any number of times. */
 const COMMANDS = {
-  plan: { args: "[DIR...]", about: "list what a capture would carry; reads no content", options: CAPTURE },
+  plan: { args: "[DIR...]", about: "list what a capture would carry, without reading it", options: CAPTURE },
   capture: {
-    args: "[DIR...] -o FILE",
-    about: "take the uncommitted work of checkouts into one file",
-    options: { ...CAPTURE, output: { ...one, short: "o" } },
+    args: "[DIR...]",
+    about: "take everything uncommitted, into one file",
+    options: { ...CAPTURE, output: { ...one, short: "o", default: "work.handoff" } },
   },
-  show: { args: "FILE [REPO PATH]", about: "what is in a file; with REPO and PATH, one content", options: { layer: one } },
-  diff: { args: "FILE [NEWER]", about: "what a file changes against what is committed, or to a newer file", options: {} },
-  preview: { args: "FILE [DIR...]", about: "say what an apply would do; writes nothing", options: APPLY },
-  apply: { args: "FILE [DIR...]", about: "apply a file to checkouts, with a report on each path", options: APPLY },
+  show: { args: "FILE [PATH]", about: "list what is in a captured state, or print one of its files", options: { layer: one } },
+  diff: { args: "FILE [NEWER]", about: "show what changed, as git would", options: {} },
+  preview: { args: "FILE [DIR...]", about: "say what apply would do, without writing", options: APPLY },
+  apply: { args: "FILE [DIR...]", about: "put a captured state into checkouts", options: APPLY },
   undo: { args: "APPLY_ID [DIR...]", about: "put back what an apply replaced", options: {} },
-  fork: {
-    args: "CONVERSATION --store DIR",
-    about: "fork a stored conversation; the source is not written",
-    options: { ...STORE, after: one, count: one },
-  },
-  runs: { args: "--store DIR", about: "list runs, newest first", options: { ...STORE, team: one, limit: one } },
+  fork: { args: "CONVERSATION", about: "fork a stored conversation", options: { ...STORE, at: one } },
+  runs: { args: "[RUN]", about: "list runs, newest first", options: { ...STORE, team: one, limit: { ...one, default: "20" } } },
   continue: {
-    args: "RUN PROMPT --store DIR --queue NAME",
-    about: "say something more to a run; workers of the queue go on with it",
-    options: { ...STORE, queue: one, model: one, "idempotency-key": one },
+    args: "RUN PROMPT",
+    about: "say something more to a run",
+    options: {
+      ...STORE,
+      agent: one,
+      root: { ...one, default: ".handoff-runs" },
+      repo: many,
+      queue: { ...one, default: "default" },
+      model: one,
+      "idempotency-key": one,
+    },
   },
-  pull: {
-    args: "RUN [DIR...] --store DIR",
-    about: "merge a run's result into checkouts",
-    options: { ...STORE, ...APPLY, preview: flag },
-  },
+  pull: { args: "RUN [DIR...]", about: "merge a run's result into checkouts", options: { ...STORE, ...APPLY, preview: flag } },
 };
 
-const HELP = `handoff-node: move uncommitted work between checkouts, losing nothing silently
+const HELP = `usage: handoff-node COMMAND [ARGUMENTS] [OPTIONS]
 
-usage: handoff-node COMMAND [ARGUMENTS] [OPTIONS]
+Move an agent's uncommitted work and conversation between machines, losing nothing silently.
 
 ${Object.entries(COMMANDS)
-  .map(([name, { args, about }]) => `  ${`${name} ${args}`.padEnd(46)} ${about}`)
+  .map(([name, { args, about }]) => `  ${`${name} ${args}`.padEnd(26)} ${about}`)
   .join("\n")}
 
-DIR defaults to the current directory.
+DIR defaults to the current directory, PATH is REPO/PATH.
   --exclude, --include-ignored PATTERN   in gitignore syntax, any number of times
   --allow-secret PATH:RULE               lets one file travel in spite of one rule, any number of times
   --max-file-bytes, --max-total-bytes N  limits; --deadline SECONDS ends with what there is
+  -o, --output FILE                      what capture writes (default: work.handoff)
+  --layer head|index|worktree            what show prints of PATH
   --on-conflict keep|markers|theirs      --staging restore|leave
   --history leave|objects|branch         what becomes of unpushed commits
   --durability full|process              --symlinks inside|anywhere
-  --store DIR, --actor NAME              a folder used as storage, and who asks (default: your user name)
+  --store DIR, --actor NAME              a folder used as storage (default: .handoff-store), and who asks (default: you)
+  --at N|MESSAGE                         where fork leaves: after so many messages, or after this one
+  --team TEAM, --limit N                 whose runs, and how many (default: 20)
+  --agent COMMAND                        continue: the shell command that answers, here; followed to the end, with
+                                         --root DIR for its sessions' places and --repo NAME=SOURCE for its repositories
+  --queue NAME                           continue without --agent: whose workers go on with it
+  --model MODEL, --idempotency-key KEY   of continue
+  --preview                              pull: only say what would happen
   --json                                 one JSON document on standard output
   -q, --quiet                            no progress
 Colours follow NO_COLOR and FORCE_COLOR.
 
-exit status: 0 complete; 1 nothing could be done; 2 wrong usage; 3 done in part (conflicts, skipped or failed paths, a
-repository that could not be captured, a partial capture); 130 cancelled by Ctrl-C, with nothing left behind
+exit codes:
+  0    everything is in place
+  1    nothing could be done; the error says why
+  2    the command was wrong
+  3    done in part: a conflict, a path that was left behind, a run that did not succeed or has nothing to bring home
+  130  interrupted, with nothing left behind
 `;
 
-module.exports = { COMMANDS, COMMON, EXIT, HELP };
+/** What is wrong with a command's arguments, if anything. */
+function misfit(args, given) {
+  const names = args.split(" ");
+  const needed = names.filter((name) => !name.startsWith("["));
+  if (given.length < needed.length) return `${needed[given.length]} is missing`;
+  if (given.length > names.length && !names.at(-1).endsWith("...]")) return `${given[names.length]} is one argument too many`;
+  return undefined;
+}
+
+module.exports = { COMMANDS, COMMON, EXIT, HELP, misfit };

@@ -71,28 +71,29 @@ from .errors import (
     WorkspaceError,
     WrongStateError,
 )
-from .hub import (
-    Affordance,
-    Continued,
-    ConversationSource,
-    Cursor,
-    Handoff,
-    PromptAttachment,
-    Pulled,
-    RunEvent,
-    Started,
-    Watch,
-)
+from .hub import Handoff
 from .notify import Notice, Notify
 from .operation import Operation
+from .options import ApplyOptions, CaptureOptions, StartOptions
 from .policy import Policy
 from .progress import CancelToken, Progress
-from .report import ApplyReport, Drift, FileReport, Finding, LooseReport, RepoReport, StagingReport
+from .report import (
+    ApplyReport,
+    Drift,
+    FileReport,
+    Finding,
+    HistoryReport,
+    LooseReport,
+    RepoReport,
+    StagingReport,
+)
 from .run import Question, Run, RunPage, RunSession, SnapshotRef
 from .runtime import LocalRuntime, Place, QueueRuntime, Runtime, Sessions, SessionSpec, Terms, work
 from .secrets import AllowSecret, SecretFinding, SecretRules, SecretScanner
 from .snapshot import Change, Diff, Entry, EntryFlags, FileState, Omission, RepoDiff, Snapshot
+from .started import Affordance, Continued, ConversationSource, PromptAttachment, Pulled, Started
 from .storage import DirStorage, MemoryStorage, Meta, Snapshots, Storage
+from .watch import Cursor, RunEvent, Watch
 from .workspace import LeftOut, Workspace, WorkspaceRepo
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "AgentError",
     "AgentInfo",
     "AllowSecret",
+    "ApplyOptions",
     "ApplyReport",
     "Attachment",
     "BareRepositoryError",
@@ -109,6 +111,7 @@ __all__ = [
     "BusyError",
     "CancelToken",
     "CancelledError",
+    "CaptureOptions",
     "CapturePlan",
     "Change",
     "CommandAgent",
@@ -133,6 +136,7 @@ __all__ = [
     "FormatError",
     "Handoff",
     "HandoffError",
+    "HistoryReport",
     "InvalidArgumentError",
     "IoError",
     "JournalNotSafeError",
@@ -184,6 +188,7 @@ __all__ = [
     "SnapshotRef",
     "Snapshots",
     "StagingReport",
+    "StartOptions",
     "Started",
     "Storage",
     "StorageError",

@@ -38,7 +38,7 @@ class Port:
         self.context: contextvars.Context | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         # What the core holds must not hold what holds the core's handle.
-        self.native = _native.Port(self.dispatch)
+        self.native: _native.Port = _native.Port(self.dispatch)
         self.bind()
 
     def bind(self) -> None:

@@ -11,37 +11,45 @@ names in :mod:`handoff`, without ``progress`` and ``cancel``, which the operatio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ._held import instance, nothing, start
 from .apply import start as _apply_start
 from .apply import start_undo as _undo_start
-from .capture import CapturePlan
+from .capture import CapturePlan, plan_of
 from .capture import start as _capture_start
 from .operation import Operation
+from .options import ApplyOptions, CaptureOptions, keywords
 from .report import ApplyReport
 from .snapshot import Snapshot
 from .workspace import StrPath, Workspace
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["apply", "capture", "open", "plan", "preview", "save", "undo", "verify"]
 
 
-def capture(workspace: Workspace, **options: Any) -> Operation[Snapshot]:
+@keywords(CaptureOptions)
+def capture(workspace: Workspace, **options: Unpack[CaptureOptions]) -> Operation[Snapshot]:
     """As :func:`handoff.capture`."""
     return _capture_start("capture", workspace, options, Snapshot._of)
 
 
-def plan(workspace: Workspace, **options: Any) -> Operation[CapturePlan]:
+@keywords(CaptureOptions)
+def plan(workspace: Workspace, **options: Unpack[CaptureOptions]) -> Operation[CapturePlan]:
     """As :func:`handoff.plan`."""
-    return _capture_start("plan", workspace, options, lambda value, body: CapturePlan.from_dict(value))
+    return _capture_start("plan", workspace, options, plan_of)
 
 
-def apply(snapshot: Snapshot, workspace: Workspace, **options: Any) -> Operation[ApplyReport]:
+@keywords(ApplyOptions)
+def apply(snapshot: Snapshot, workspace: Workspace, **options: Unpack[ApplyOptions]) -> Operation[ApplyReport]:
     """As :func:`handoff.apply`."""
     return _apply_start("apply", snapshot, workspace, options)
 
 
-def preview(snapshot: Snapshot, workspace: Workspace, **options: Any) -> Operation[ApplyReport]:
+@keywords(ApplyOptions)
+def preview(snapshot: Snapshot, workspace: Workspace, **options: Unpack[ApplyOptions]) -> Operation[ApplyReport]:
     """As :func:`handoff.preview`."""
     return _apply_start("preview", snapshot, workspace, options)
 

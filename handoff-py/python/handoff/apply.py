@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ._held import instance, mapping, text
 from ._held import start as _start
 from .operation import Operation, finish
+from .options import ApplyOptions, keywords
 from .progress import CancelToken, ProgressFn
 from .report import ApplyReport
 from .snapshot import Snapshot
 from .workspace import Workspace
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["apply", "preview", "undo"]
 
-OnConflict = Literal["keep", "markers", "theirs"]
-Staging = Literal["restore", "leave"]
-History = Literal["leave", "objects", "branch"]
-Durability = Literal["full", "process"]
-Symlinks = Literal["inside", "anywhere"]
-
-
+@keywords(ApplyOptions)
 def apply(
     snapshot: Snapshot,
     workspace: Workspace,
     *,
-    on_conflict: OnConflict | None = None,
-    staging: Staging | None = None,
-    history: History | None = None,
-    durability: Durability | None = None,
-    symlinks: Symlinks | None = None,
-    map: Mapping[str, str] | None = None,
     progress: ProgressFn | None = None,
     cancel: CancelToken | None = None,
+    **options: Unpack[ApplyOptions],
 ) -> ApplyReport:
     """Applies ``snapshot`` to ``workspace``, path by path, with a report on each.
 
@@ -50,29 +43,19 @@ def apply(
     :param map: names of the snapshot's repositories → names of the workspace's; overrides matching by identity.
     :raises BusyError: while another apply or undo is at work there.
     """
-    options = dict(locals())
-    for name in ("snapshot", "workspace", "progress", "cancel"):
-        del options[name]
     return finish(start("apply", snapshot, workspace, options), progress, cancel)
 
 
+@keywords(ApplyOptions)
 def preview(
     snapshot: Snapshot,
     workspace: Workspace,
     *,
-    on_conflict: OnConflict | None = None,
-    staging: Staging | None = None,
-    history: History | None = None,
-    durability: Durability | None = None,
-    symlinks: Symlinks | None = None,
-    map: Mapping[str, str] | None = None,
     progress: ProgressFn | None = None,
     cancel: CancelToken | None = None,
+    **options: Unpack[ApplyOptions],
 ) -> ApplyReport:
     """The report that :func:`apply` would give, without writing anything."""
-    options = dict(locals())
-    for name in ("snapshot", "workspace", "progress", "cancel"):
-        del options[name]
     return finish(start("preview", snapshot, workspace, options), progress, cancel)
 
 

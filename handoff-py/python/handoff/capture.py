@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ._held import instance
 from ._held import start as _start
@@ -12,10 +12,14 @@ from ._port import describe
 from ._value import Value
 from .errors import InvalidArgumentError
 from .operation import Operation, finish
+from .options import CaptureOptions, keywords
 from .progress import CancelToken, ProgressFn
-from .secrets import AllowSecret, SecretRules, rules_of
+from .secrets import AllowSecret, rules_of
 from .snapshot import Omission, Snapshot
-from .workspace import StrPath, Workspace
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["CapturePlan", "PlannedFile", "RepoPlan", "capture", "plan"]
 
@@ -68,31 +72,13 @@ class CapturePlan(Value):
         return sum(file.bytes for file in self.files)
 
 
+@keywords(CaptureOptions)
 def capture(
     workspace: Workspace,
     *,
-    include_ignored: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    allow_secrets: Iterable[AllowSecret | tuple[str, str]] = (),
-    secret_rules: SecretRules | None = None,
-    max_file_bytes: int | None = None,
-    max_total_bytes: int | None = None,
-    max_entries: int | None = None,
-    worktree_include: bool | None = None,
-    list_ignored: bool | None = None,
-    empty_dirs: bool | None = None,
-    bases: Literal["always", "never"] | None = None,
-    history: Literal["auto", "never"] | None = None,
-    max_history_commits: int | None = None,
-    max_history_bytes: int | None = None,
-    deadline: float | None = None,
-    on_cancel: Literal["fail", "partial"] | None = None,
-    quiet: float | None = None,
-    attempts: int | None = None,
-    spool_memory: int | None = None,
-    spool_dir: StrPath | None = None,
     progress: ProgressFn | None = None,
     cancel: CancelToken | None = None,
+    **options: Unpack[CaptureOptions],
 ) -> Snapshot:
     """Takes everything uncommitted in ``workspace``. Nothing in it is written, and no program of it is run.
 
@@ -125,41 +111,27 @@ def capture(
     :param cancel: stops the capture from elsewhere.
     :raises CancelledError: when it was stopped by ``cancel``.
     """
-    options = dict(locals())
-    for name in ("workspace", "progress", "cancel"):
-        del options[name]
     snapshot: Snapshot = finish(start("capture", workspace, options, Snapshot._of), progress, cancel)
     return snapshot
 
 
+@keywords(CaptureOptions)
 def plan(
     workspace: Workspace,
     *,
-    include_ignored: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    allow_secrets: Iterable[AllowSecret | tuple[str, str]] = (),
-    secret_rules: SecretRules | None = None,
-    max_file_bytes: int | None = None,
-    max_total_bytes: int | None = None,
-    max_entries: int | None = None,
-    worktree_include: bool | None = None,
-    list_ignored: bool | None = None,
-    empty_dirs: bool | None = None,
     progress: ProgressFn | None = None,
     cancel: CancelToken | None = None,
+    **options: Unpack[CaptureOptions],
 ) -> CapturePlan:
     """What :func:`capture` would carry, with sizes, found without reading any content. For the arguments see there."""
-    options = dict(locals())
-    for name in ("workspace", "progress", "cancel"):
-        del options[name]
-    planned: CapturePlan = finish(start("plan", workspace, options, _plan), progress, cancel)
+    planned: CapturePlan = finish(start("plan", workspace, options, plan_of), progress, cancel)
     return planned
 
 
-def start(op: str, workspace: object, options: dict[str, Any], make: Any) -> Operation[Any]:
+def start(op: str, workspace: object, options: Mapping[str, Any], make: Any) -> Operation[Any]:
     """A capture or plan, under way."""
-    options = {name: value for name, value in options.items() if value is not None and value != ()}
-    arguments: dict[str, Any] = {"workspace": instance(workspace, Workspace, "workspace"), **options}
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    arguments: dict[str, Any] = {"workspace": instance(workspace, Workspace, "workspace"), **given}
     for name in ("include_ignored", "exclude"):
         if name in arguments:
             arguments[name] = strings(arguments[name], name)
@@ -196,5 +168,8 @@ def _allowed(item: object) -> dict[str, Any]:
     return instance(item, AllowSecret, "allow_secrets").to_dict()
 
 
-def _plan(value: Any, body: bytes | None) -> CapturePlan:
+def plan_of(value: Any, body: bytes | None) -> CapturePlan:
+    """A plan as the core says it, with the repository's name in each omission."""
+    for repo in value["repos"]:
+        repo["omissions"] = [{**omission, "repo": repo["name"]} for omission in repo["omissions"]]
     return CapturePlan.from_dict(value)

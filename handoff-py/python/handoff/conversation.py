@@ -132,7 +132,7 @@ class ConversationHead(Value):
     """Records of the run's inbox that are taken in."""
 
 
-Said: TypeAlias = "str | Message | Mapping[str, Any]"
+Said: TypeAlias = str | Message | Mapping[str, Any]
 """A message, plain data of its form, or what the assistant says."""
 
 
@@ -211,11 +211,13 @@ class Conversations(Held):
         *,
         epoch: int | None = None,
         expect: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Operation[ConversationHead]:
         """Appends messages, in one step: all of them are in the conversation afterwards, or none.
 
         :param epoch: the fencing token of the writer.
         :param expect: how many messages the writer believes to be there; any other number is refused.
+        :param idempotency_key: makes a repeated call append nothing more.
         """
         arguments = {
             "conversations": self,
@@ -223,6 +225,7 @@ class Conversations(Held):
             "messages": _messages(messages, "messages"),
             "epoch": epoch,
             "expect": expect,
+            "idempotency_key": idempotency_key,
         }
         return start("conversation.append", arguments, head_of)
 

@@ -109,91 +109,91 @@ class WorkspaceError(HandoffError):
 class NotARepositoryError(WorkspaceError):
     """The path is in no git work tree."""
 
-    KIND = "not_a_repository"
+    KIND: ClassVar[str] = "not_a_repository"
 
 
 class BareRepositoryError(WorkspaceError):
     """The repository has no work tree."""
 
-    KIND = "bare_repository"
+    KIND: ClassVar[str] = "bare_repository"
 
 
 class UnsafeWorkspaceError(WorkspaceError):
     """The directory is too wide to be a workspace: ``/``, or the home directory."""
 
-    KIND = "unsafe_workspace"
+    KIND: ClassVar[str] = "unsafe_workspace"
 
 
 class RepositoryError(WorkspaceError):
     """The repository is damaged or cannot be read."""
 
-    KIND = "repository"
+    KIND: ClassVar[str] = "repository"
 
 
 class UnsupportedError(WorkspaceError):
     """Something here is not supported: a feature of the repository, or a call at a time when it cannot work."""
 
-    KIND = "unsupported"
+    KIND: ClassVar[str] = "unsupported"
 
 
 class BusyError(WorkspaceError):
     """Another apply or undo holds this work tree."""
 
-    KIND = "busy"
+    KIND: ClassVar[str] = "busy"
 
 
 class JournalNotSafeError(WorkspaceError):
     """The journal directory is not a plain directory of our own."""
 
-    KIND = "journal_not_safe"
+    KIND: ClassVar[str] = "journal_not_safe"
 
 
 class IoError(HandoffError):
     """The operating system refused a read or write."""
 
-    KIND = "io"
+    KIND: ClassVar[str] = "io"
 
 
 class FormatError(HandoffError):
     """A manifest or bundle is not well formed; the classes below say how."""
 
-    KIND = "format"
+    KIND: ClassVar[str] = "format"
 
 
 class TruncatedError(FormatError):
     """A bundle ends too early."""
 
-    KIND = "truncated"
+    KIND: ClassVar[str] = "truncated"
 
 
 class CorruptError(FormatError):
     """Bytes do not have the hash they must have."""
 
-    KIND = "corrupt"
+    KIND: ClassVar[str] = "corrupt"
 
 
 class BlobMissingError(FormatError):
     """A content that the manifest names is absent."""
 
-    KIND = "blob_missing"
+    KIND: ClassVar[str] = "blob_missing"
 
 
 class UnsupportedVersionError(FormatError):
     """The format is of a newer major version."""
 
-    KIND = "unsupported_version"
+    KIND: ClassVar[str] = "unsupported_version"
 
 
 class LimitError(HandoffError):
     """Something is larger than the configured limit."""
 
-    KIND = "limit"
+    KIND: ClassVar[str] = "limit"
 
 
 class InvalidArgumentError(HandoffError, ValueError):
     """An argument makes no sense; ``argument`` names it."""
 
-    KIND = "invalid_argument"
+    KIND: ClassVar[str] = "invalid_argument"
 
 
 class CancelledError(HandoffError):
@@ -202,97 +202,97 @@ class CancelledError(HandoffError):
     Not :class:`asyncio.CancelledError`, which is what a task that was cancelled gets.
     """
 
-    KIND = "cancelled"
+    KIND: ClassVar[str] = "cancelled"
 
 
 class NotFoundError(HandoffError, LookupError):
     """There is no such thing, as far as this actor may know."""
 
-    KIND = "not_found"
+    KIND: ClassVar[str] = "not_found"
 
 
 class UnknownApplyError(NotFoundError):
     """No apply with that id is recorded here."""
 
-    KIND = "unknown_apply"
+    KIND: ClassVar[str] = "unknown_apply"
 
 
 class NotContinuableError(HandoffError):
     """The run cannot be continued as it is."""
 
-    KIND = "not_continuable"
+    KIND: ClassVar[str] = "not_continuable"
 
 
 class WrongStateError(HandoffError):
     """The run is in another state than the call needs."""
 
-    KIND = "wrong_state"
+    KIND: ClassVar[str] = "wrong_state"
 
 
 class LeasedError(HandoffError):
     """Another session holds the run."""
 
-    KIND = "leased"
+    KIND: ClassVar[str] = "leased"
 
 
 class FencedError(LeasedError):
     """Another session has taken the run; this one must stop."""
 
-    KIND = "fenced"
+    KIND: ClassVar[str] = "fenced"
 
 
 class UnsyncedError(HandoffError):
     """Messages that should be there are not there yet."""
 
-    KIND = "unsynced"
+    KIND: ClassVar[str] = "unsynced"
 
 
 class ModelError(HandoffError):
     """The run is pinned to another model, or the model is not on offer."""
 
-    KIND = "model"
+    KIND: ClassVar[str] = "model"
 
 
 class EnvironmentMismatchError(HandoffError):
     """The environment does not fit."""
 
-    KIND = "environment_mismatch"
+    KIND: ClassVar[str] = "environment_mismatch"
 
 
 class BudgetExhaustedError(HandoffError):
     """Nothing is left of the budget."""
 
-    KIND = "budget_exhausted"
+    KIND: ClassVar[str] = "budget_exhausted"
 
 
 class TimedOutError(HandoffError, TimeoutError):
     """The deadline of a wait passed."""
 
-    KIND = "timed_out"
+    KIND: ClassVar[str] = "timed_out"
 
 
 class StorageError(HandoffError):
     """The storage failed."""
 
-    KIND = "storage"
+    KIND: ClassVar[str] = "storage"
 
 
 class RuntimeFailedError(HandoffError):
     """The runtime, where sessions are launched, failed."""
 
-    KIND = "runtime"
+    KIND: ClassVar[str] = "runtime"
 
 
 class AgentError(HandoffError):
     """The agent failed."""
 
-    KIND = "agent"
+    KIND: ClassVar[str] = "agent"
 
 
 class NotPermittedError(HandoffError):
     """The host's policy failed or refused, with its own reason."""
 
-    KIND = "policy"
+    KIND: ClassVar[str] = "policy"
 
 
 _BY_KIND: dict[str, type[HandoffError]] = {

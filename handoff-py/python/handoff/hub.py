@@ -2,147 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._held import Held, call, content, handle_only, instance, nothing, ports_of, start, text
 from ._port import describe
-from ._value import Value
-from .apply import Durability, OnConflict, Staging, Symlinks
-from .capture import capture, strings
-from .conversation import ConversationHead, Conversations, Said, fork_point, messages
+from .capture import capture, milliseconds, strings
+from .conversation import ConversationHead, Conversations, fork_point, messages
 from .errors import HandoffError, InvalidArgumentError, from_failure
 from .notify import Notify, as_notify
 from .operation import Operation
+from .options import ApplyOptions, StartOptions, keywords
 from .policy import Policy, as_policy
 from .report import ApplyReport
 from .run import Run, RunPage, SnapshotRef
 from .runtime import BuiltInRuntime, Runtime, Terms, as_runtime, terms_of
 from .snapshot import Snapshot
+from .started import Affordance, Continued, ConversationSource, PromptAttachment, Pulled, Started
 from .storage import BuiltInStorage, Snapshots, Storage, as_storage
+from .watch import Cursor, Watch
 from .workspace import Workspace
 
-__all__ = [
-    "Affordance",
-    "Continued",
-    "ConversationSource",
-    "Cursor",
-    "Handoff",
-    "PromptAttachment",
-    "Pulled",
-    "RunEvent",
-    "Started",
-    "Watch",
-]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-
-@dataclass(frozen=True)
-class PromptAttachment:
-    """A named content that comes with a prompt."""
-
-    name: str
-    """Its name as people know it."""
-    content: bytes
-    """The content."""
-    media_type: str = ""
-    """Such as ``image/png``."""
-
-
-@dataclass(frozen=True)
-class ConversationSource:
-    """A stored conversation that a run is forked from. It is never written."""
-
-    id: str
-    """Which."""
-    at: int | str | None = None
-    """After how many messages, or after which message, to cut. Default: at the end."""
-    messages: int | None = None
-    """How many messages the caller knows it to have; fewer is an :class:`~handoff.errors.UnsyncedError`."""
-
-
-@dataclass(frozen=True)
-class Started(Value):
-    """A run that was started."""
-
-    run: str
-    """The run's id."""
-    session: str
-    """Its first session's id."""
-    conversation: str | None = None
-    """Its conversation's; absent when there was no consent to store one."""
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.run
-
-
-@dataclass(frozen=True)
-class Continued(Value):
-    """Where a follow-up went."""
-
-    went: str = ""
-    """``delivered`` to the live session, ``appended`` to the prompt of one that has not begun, or ``new_session``."""
-    session: str = ""
-    """The session."""
-    workspace: bool | None = None
-    """For a new session: whether there is a workspace state to restore."""
-
-
-@dataclass(frozen=True)
-class Cursor(Value):
-    """How far a watcher has come; plain data to keep, and to go on with later or elsewhere."""
-
-    messages: int = 0
-    """Messages seen."""
-    records: int = 0
-    """Run records seen."""
-
-
-@dataclass(frozen=True)
-class RunEvent(Value):
-    """Something that happened in a run."""
-
-    kind: str
-    """``message`` or ``run``."""
-    index: int | None = None
-    """For a message: its number in the conversation, from 0."""
-    message: Any = None
-    """The :class:`~handoff.conversation.Message`."""
-    run: Run | None = None
-    """The run's record, after a change of it."""
-    cursor: Cursor = Cursor()
-    """To go on after this event."""
-
-
-@dataclass(frozen=True)
-class Pulled:
-    """What came home."""
-
-    conversation: ConversationHead | None
-    """A fork of the run's conversation, owned by who asked; absent in a preview."""
-    snapshot: Snapshot | None
-    """What was merged: the run's changes since it began."""
-    report: ApplyReport | None
-    """What became of each file."""
-    nothing: str | None
-    """Why there was no state, in one word."""
-
-
-@dataclass(frozen=True)
-class Affordance(Value):
-    """The one thing to offer a person for a run. An action that could only fail is never offered."""
-
-    action: str
-    """``respond``, ``follow_up``, ``continue``, ``continue_locally``, ``watch`` or ``unavailable``."""
-    question: str | None = None
-    """For ``respond``: to what."""
-    label: str | None = None
-    """For ``continue``: what the button says."""
-    reason: str | None = None
-    """For ``unavailable``: why."""
+__all__ = ["Handoff"]
 
 
 class Handoff(Held):
@@ -193,24 +78,8 @@ class Handoff(Held):
         """The stored workspace states."""
         return Snapshots(self._storage)
 
-    def start(
-        self,
-        *,
-        actor: str,
-        environment: str,
-        prompt: str = "",
-        conversation: str | ConversationSource | ConversationHead | Iterable[Said] | None = None,
-        workspace: Workspace | Snapshot | SnapshotRef | None = None,
-        attachments: Iterable[PromptAttachment] = (),
-        origin: str | None = None,
-        source: str | None = None,
-        task: str | None = None,
-        team: str | None = None,
-        model: str | None = None,
-        budget: Mapping[str, int] | None = None,
-        parent: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> Operation[Started]:
+    @keywords(StartOptions)
+    def start(self, *, prompt: str = "", **options: Unpack[StartOptions]) -> Operation[Started]:
         """Starts a run. Refusals come before anything moves.
 
         :param actor: who starts it.
@@ -219,33 +88,27 @@ class Handoff(Held):
         :param conversation: what it is forked from, which is never written: a stored one, or the messages themselves.
         :param workspace: the state it begins with. A :class:`Workspace` is captured first, with default options.
         :param origin: how it begins. Default ``cloud``; ``local_to_cloud`` for work handed off from a person's machine.
+        :param attachments: named contents that come with the prompt.
+        :param source: the schedule, issue or the like it comes from.
+        :param task: what it is about. Default: the first line of the prompt.
+        :param team: the team it belongs to.
+        :param model: the model to pin.
+        :param budget: what it may use, beside what the policy says: the smaller limit holds.
+        :param parent: the run that starts it.
         :param idempotency_key: makes a repeated call return the first result.
         """
-        return start("handoff.start", self._request(locals()), _started)
+        return start("handoff.start", self._request({"prompt": prompt, **options}), _started)
 
+    @keywords(StartOptions)
     def fan_out(
-        self,
-        *,
-        actor: str,
-        environment: str,
-        prompts: Sequence[str],
-        conversation: str | ConversationSource | ConversationHead | Iterable[Said] | None = None,
-        workspace: Workspace | Snapshot | SnapshotRef | None = None,
-        attachments: Iterable[PromptAttachment] = (),
-        origin: str | None = None,
-        source: str | None = None,
-        team: str | None = None,
-        model: str | None = None,
-        budget: Mapping[str, int] | None = None,
-        parent: str | None = None,
-        idempotency_key: str | None = None,
+        self, *, prompts: Sequence[str], **options: Unpack[StartOptions]
     ) -> Operation[tuple[Started | HandoffError, ...]]:
         """Starts one run for each prompt, all from one fork point and one snapshot. For the arguments see :meth:`start`.
 
         One that could not be started is an error in its place; the others go on.
         """
         strings(prompts, "prompts")
-        return start("handoff.fan_out", self._request(locals()), _fanned)
+        return start("handoff.fan_out", self._request({"prompts": prompts, **options}), _fanned)
 
     def continue_(
         self,
@@ -270,6 +133,7 @@ class Handoff(Held):
         actor: str,
         prompt: str,
         attachments: Iterable[PromptAttachment] = (),
+        model: str | None = None,
         idempotency_key: str | None = None,
     ) -> Operation[Continued]:
         """Answers the question that a run waits on.
@@ -317,6 +181,7 @@ class Handoff(Held):
         """One page of the actor's runs, newest first; or a team's, or the children of a run."""
         return start("handoff.list_runs", self._request(locals()), lambda value, body: RunPage.from_dict(value))
 
+    @keywords(ApplyOptions)
     def pull(
         self,
         run: str,
@@ -324,18 +189,15 @@ class Handoff(Held):
         *,
         actor: str,
         action: Literal["apply", "preview"] | None = None,
-        on_conflict: OnConflict | None = None,
-        staging: Staging | None = None,
-        durability: Durability | None = None,
-        symlinks: Symlinks | None = None,
-        map: Mapping[str, str] | None = None,
+        **options: Unpack[ApplyOptions],
     ) -> Operation[Pulled]:
         """Merges a run's latest state into ``workspace`` three-way, and forks its conversation into one of the actor's own.
 
         For the other arguments see :func:`handoff.apply`.
         """
         instance(workspace, Workspace, "workspace")
-        return start("handoff.pull", self._request(locals(), capture_first=False), _pulled)
+        given = {"run": run, "workspace": workspace, "actor": actor, "action": action, **options}
+        return start("handoff.pull", self._request(given, capture_first=False), _pulled)
 
     def watch(self, run: str, *, actor: str, cursor: Cursor | None = None) -> Watch:
         """Follows a run: every message and every record once, in order, up to its end.
@@ -365,61 +227,8 @@ class Handoff(Held):
         if "prompts" in arguments:
             arguments["prompts"] = list(arguments["prompts"])
         if "deadline" in arguments:
-            from .capture import milliseconds
-
             arguments["deadline"] = milliseconds(arguments["deadline"], "deadline")
         return {"hub": self, **arguments}
-
-
-class Watch:
-    """The events of one run; see :meth:`Handoff.watch`."""
-
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        self._arguments = arguments
-        self._held: Held | None = None
-        self.cursor: Cursor = Cursor()
-        """How far it has come: after the last event."""
-
-    def _opened(self, value: Any, body: bytes | None) -> Held:
-        held = Held()
-        held._handle = value["handle"]
-        return held
-
-    def _next(self, held: Held) -> Operation[RunEvent | None]:
-        hub: Held = self._arguments["hub"]
-        held._ports = hub._ports
-        return start("watch.next", {"watch": held}, _event)
-
-    def __aiter__(self) -> AsyncIterator[RunEvent]:
-        return self
-
-    async def __anext__(self) -> RunEvent:
-        if self._held is None:
-            self._held = await start("handoff.watch", self._arguments, self._opened)
-        event = await self._next(self._held)
-        if event is None:
-            self.close()
-            raise StopAsyncIteration
-        self.cursor = event.cursor
-        return event
-
-    def __iter__(self) -> Watch:
-        return self
-
-    def __next__(self) -> RunEvent:
-        if self._held is None:
-            self._held = start("handoff.watch", self._arguments, self._opened).result()
-        event = self._next(self._held).result()
-        if event is None:
-            self.close()
-            raise StopIteration
-        self.cursor = event.cursor
-        return event
-
-    def close(self) -> None:
-        """Stops watching."""
-        if self._held is not None:
-            self._held.close()
 
 
 def _conversation(given: Any) -> dict[str, Any]:
@@ -485,14 +294,3 @@ def _pulled(value: Any, body: bytes | None) -> Pulled:
         None if value.get("report") is None else ApplyReport._of(value["report"]),
         value.get("nothing"),
     )
-
-
-def _event(value: Any, body: bytes | None) -> RunEvent | None:
-    from .conversation import Message
-
-    if value is None:
-        return None
-    event = RunEvent.from_dict(value)
-    if event.message is not None:
-        object.__setattr__(event, "message", Message.from_dict(event.message))
-    return event

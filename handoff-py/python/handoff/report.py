@@ -9,7 +9,16 @@ from typing import Any
 
 from ._value import Value
 
-__all__ = ["ApplyReport", "Drift", "FileReport", "Finding", "LooseReport", "RepoReport", "StagingReport"]
+__all__ = [
+    "ApplyReport",
+    "Drift",
+    "FileReport",
+    "Finding",
+    "HistoryReport",
+    "LooseReport",
+    "RepoReport",
+    "StagingReport",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,22 @@ class Finding(Value):
 
 
 @dataclass(frozen=True)
+class HistoryReport(Value):
+    """What became of the commits that the source had not pushed."""
+
+    outcome: str
+    """``not_asked``, ``present``, ``stored``, ``moved``, ``not_captured`` or ``failed``."""
+    commits: int = 0
+    """How many there are."""
+    branch: str | None = None
+    """The branch that the checkout was put on."""
+    reason: str | None = None
+    """Why they are not where they were asked to be: a stable word."""
+    message: str | None = None
+    """More about the reason, for people."""
+
+
+@dataclass(frozen=True)
 class StagingReport(Value):
     """What became of the staged state."""
 
@@ -94,6 +119,8 @@ class RepoReport(Value):
     """Things to know about the repository as a whole."""
     staging: StagingReport | None = None
     """What became of the staged state."""
+    history: HistoryReport | None = None
+    """What became of commits that the source had not pushed; absent where there were none."""
     target: str | None = None
     """The target's work tree; absent when no repository here matches."""
 

@@ -1,4 +1,7 @@
-"""Secrets: what stays at home, and what may travel all the same."""
+"""Secrets: what stays at home, and what may travel all the same; and the search for them in anything.
+
+>>> handoff.secrets.redact(log)                                      # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from . import _native
+from ._held import call
+from ._held import content as content_
 from ._port import Answer, Port, describe, nonsense, require
 from ._value import Value
 from .errors import InvalidArgumentError
 
-__all__ = ["AllowSecret", "SecretFinding", "SecretRules", "SecretScanner"]
+__all__ = ["AllowSecret", "SecretFinding", "SecretRule", "SecretRules", "SecretScanner", "redact", "rules", "scan"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,16 @@ class SecretFinding(Value):
     """Where it ends."""
 
 
+@dataclass(frozen=True)
+class SecretRule(Value):
+    """A built-in rule."""
+
+    id: str
+    """As in omissions, and for :attr:`SecretRules.disabled`."""
+    about: str
+    """What it finds."""
+
+
 @runtime_checkable
 class SecretScanner(Protocol):
     """A search for secrets in contents, beside the built-in ones. Called on threads, many times at once.
@@ -61,6 +76,22 @@ class SecretRules:
     """Further searches in contents."""
     disabled: Sequence[str] = ()
     """Ids of rules that are not to be applied."""
+
+
+def rules() -> tuple[SecretRule, ...]:
+    """Every built-in rule for contents."""
+    return call("secrets.rules", {}, lambda value, body: tuple(SecretRule.from_dict(one) for one in value))
+
+
+def scan(content: bytes) -> tuple[SecretFinding, ...]:
+    """The secrets in ``content`` that the built-in rules find. The values themselves are not told."""
+    given = content_(content, "content")
+    return call("secrets.scan", {}, lambda value, body: tuple(SecretFinding.from_dict(one) for one in value), given)
+
+
+def redact(content: bytes) -> bytes:
+    """``content`` with every secret that the built-in rules find taken out, and everything else as it was."""
+    return call("secrets.redact", {}, lambda value, body: body or b"", content_(content, "content"))
 
 
 def rules_of(rules: Any) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class Omission(Value):
     """Bytes, where known."""
     rule: str | None = None
     """The rule that decided."""
+    line: int | None = None
+    """For a secret: the line that it is on, from 1."""
     count: int | None = None
     """How many paths it stands for."""
     repo: str = ""
@@ -186,9 +188,10 @@ class Snapshot(Held):
     @property
     def manifest(self) -> dict[str, Any]:
         """What the snapshot says, without the contents: the JSON of the published format."""
-        if self._manifest is None:
-            self._manifest = call("snapshot.manifest", {"snapshot": self}, value_only)
-        return self._manifest
+        manifest = self._manifest
+        if manifest is None:
+            manifest = self._manifest = call("snapshot.manifest", {"snapshot": self}, value_only)
+        return manifest
 
     @property
     def partial(self) -> str | None:

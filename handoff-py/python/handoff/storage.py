@@ -114,10 +114,19 @@ class DirStorage(BuiltInStorage):
     """A storage in a directory, safe for any number of processes, in any of this package's languages, at once.
 
     :param directory: created when it is not there.
+    :param durability: whether what was written survives a power cut (``full``, the default) or a crash of the process.
+    :param network: whether the directory may be on a network file system. Default ``refuse``.
     """
 
-    def __init__(self, directory: StrPath) -> None:
-        self._handle = call("storage.dir", {"path": directory}, handle_only)
+    def __init__(
+        self,
+        directory: StrPath,
+        *,
+        durability: Literal["full", "process"] | None = None,
+        network: Literal["refuse", "allow"] | None = None,
+    ) -> None:
+        arguments = {"path": directory, "durability": durability, "network": network}
+        self._handle = call("storage.dir", arguments, handle_only)
         self.directory = directory
         """Where it is."""
 

@@ -1,129 +1,178 @@
-"""The arguments of every command."""
+"""The arguments of every command; the same as those of ``npx handoff-node``."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
-from typing import Any
+import os
+import pwd
+from collections.abc import Callable, Sequence
 
-from .. import __version__
 from . import runs, work
+from .screen import Screen
 
-_EPILOG = """\
+Run = Callable[[argparse.Namespace, Screen], int]
+
+HELP = """\
+usage: handoff COMMAND [ARGUMENTS] [OPTIONS]
+
+Move an agent's uncommitted work and conversation between machines, losing nothing silently.
+
+{commands}
+
+DIR defaults to the current directory; `handoff COMMAND --help` tells the options of one command.
+
 exit codes:
   0    everything is in place
-  1    something is not: a conflict, a path that was left behind, a run that did not succeed
+  1    nothing could be done; the error says why
   2    the command was wrong
-  3    nothing could be done; the error says why
-  130  interrupted
+  3    done in part: a conflict, a path that was left behind, a run that did not succeed or has nothing to bring home
+  130  interrupted, with nothing left behind
 
 NO_COLOR turns colours off; --json prints what a program can read. Bars are shown on a terminal only.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser."""
-    top = argparse.ArgumentParser(
-        prog="handoff",
-        description="Move an agent's uncommitted work and conversation between machines, losing nothing silently.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+class _Command:
+    """One command: its parser, filled in below, and what it does."""
+
+    def __init__(self, name: str, about: str, run: Run, *parts: Callable[[argparse.ArgumentParser], None]) -> None:
+        self.about = about
+        self.run = run
+        self.parser = argparse.ArgumentParser(prog=f"handoff {name}", description=about, allow_abbrev=False)
+        for part in parts:
+            part(self.parser)
+        self.parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+        self.parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+
+def parse(name: str, arguments: Sequence[str]) -> argparse.Namespace | None:
+    """What one command is told; ``None`` when no command is called so."""
+    known = _commands().get(name)
+    if known is None:
+        return None
+    options = known.parser.parse_intermixed_args(arguments)
+    options.run = known.run
+    return options
+
+
+def usage() -> str:
+    """The help for all commands."""
+    lines = [f"  {name:<10} {command.about}" for name, command in _commands().items()]
+    return HELP.format(commands="\n".join(lines))
+
+
+def _roots(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("roots", nargs="*", metavar="DIR", help="checkouts (default: this directory's)")
+
+
+def _file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a .handoff file")
+
+
+def _run_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_id", metavar="RUN", help="a run's id")
+
+
+def _what(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--exclude", action="append", default=[], metavar="PATTERN", help="leave out, as in .gitignore; repeatable")
+    add("--include-ignored", action="append", default=[], metavar="PATTERN", help="carry these ignored files")
+    add(
+        "--allow-secret",
+        action="append",
+        default=[],
+        type=_secret,
+        metavar="PATH:RULE",
+        help="let one file travel in spite of one rule; repeatable",
     )
-    top.add_argument("--version", action="version", version=f"handoff {__version__}")
-    commands = top.add_subparsers(metavar="command", required=True)
-    _work(commands)
-    _runs(commands)
-    return top
+    add("--max-file-bytes", type=int, metavar="N", help="largest file carried")
+    add("--max-total-bytes", type=int, metavar="N", help="most content carried")
+    add("--deadline", type=float, metavar="SECONDS", help="end with what there is")
 
 
-def _add(commands: Any, name: str, help: str, run: Any) -> argparse.ArgumentParser:
-    added: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
-    added.add_argument("--json", action="store_true", help="print JSON")
-    added.set_defaults(run=run)
-    return added
+def _how(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--on-conflict", metavar="keep|markers|theirs", help="default: keep what is there")
+    add("--staging", metavar="restore|leave", help="default: restore what was staged")
+    add("--history", metavar="leave|objects|branch", help="what becomes of unpushed commits; default: leave")
+    add("--durability", metavar="full|process", help="what it survives; default: a power cut")
+    add("--symlinks", metavar="inside|anywhere", help="where links may point; default: inside")
 
 
-def _roots(command: argparse.ArgumentParser) -> None:
-    command.add_argument("roots", nargs="*", default=["."], help="checkouts (default: this directory's)")
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", default=".handoff-store", metavar="DIR", help="default: .handoff-store")
+    parser.add_argument("--actor", default=_me(), metavar="NAME", help="who asks (default: %(default)s)")
 
 
-def _what(command: argparse.ArgumentParser) -> None:
-    _roots(command)
-    command.add_argument(
-        "--exclude", action="append", default=[], metavar="PATTERN", help="leave out, as in .gitignore"
-    )
-    command.add_argument(
-        "--include-ignored", action="append", default=[], metavar="PATTERN", help="carry these ignored files"
-    )
-    command.add_argument(
-        "--allow-secret", action="append", default=[], nargs=2, metavar=("PATH", "RULE"), help="let this secret travel"
-    )
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", default="work.handoff", metavar="FILE", help="default: work.handoff")
 
 
-def _how(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--on-conflict", choices=["keep", "markers", "theirs"], help="default: keep what is there")
-    command.add_argument("--staging", choices=["restore", "leave"], help="default: restore what was staged")
+def _apply_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("apply_id", metavar="APPLY_ID", help="as apply printed it")
 
 
-def _work(commands: Any) -> None:
-    command = _add(commands, "capture", "take everything uncommitted, into one file", work.capture)
-    _what(command)
-    command.add_argument("-o", "--output", default="work.handoff", metavar="FILE", help="default: work.handoff")
-    command = _add(commands, "plan", "list what a capture would carry, without reading it", work.plan)
-    _what(command)
-    for name, help, run in (
-        ("preview", "say what apply would do, without writing", work.preview),
-        ("apply", "put a captured state into checkouts", work.apply),
-    ):
-        command = _add(commands, name, help, run)
-        command.add_argument("file", help="a .handoff file")
-        _roots(command)
-        _how(command)
-    command = _add(commands, "undo", "put back what an apply replaced", work.undo)
-    command.add_argument("apply_id", help="as apply printed it")
-    _roots(command)
-    command = _add(commands, "show", "list what is in a captured state, or print one of its files", work.show)
-    command.add_argument("file", help="a .handoff file")
-    command.add_argument("path", nargs="?", help="REPO/PATH of a file to print")
-    command.add_argument("--layer", choices=["head", "index", "worktree"], default="worktree")
-    command = _add(commands, "diff", "show what changed, as git would", work.diff)
-    command.add_argument("file", help="a .handoff file")
-    command.add_argument("newer", nargs="?", help="another; by default, against what is committed")
+def _content(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", nargs="?", metavar="PATH", help="REPO/PATH of a file to print")
+    parser.add_argument("--layer", metavar="head|index|worktree", help="which of its contents; default: worktree")
 
 
-def _store(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--store", default=".handoff-store", metavar="DIR", help="default: .handoff-store")
-    command.add_argument("--actor", default=_me(), metavar="NAME", help="who asks (default: %(default)s)")
+def _newer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("newer", nargs="?", metavar="NEWER", help="another; by default, against what is committed")
+
+
+def _fork(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("conversation", metavar="CONVERSATION")
+    parser.add_argument("--at", metavar="N|MESSAGE", help="after so many messages, or after this one (default: all)")
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_id", nargs="?", metavar="RUN", help="show one of them")
+    parser.add_argument("--team", metavar="TEAM", help="a team's instead of the actor's")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="default: 20")
+
+
+def _say(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("prompt", metavar="PROMPT")
+    add("--agent", metavar="COMMAND", help="the shell command that answers, here; the run is followed to its end")
+    add("--root", default=".handoff-runs", metavar="DIR", help="where its sessions get their places")
+    add("--repo", action="append", default=[], metavar="NAME=SOURCE", help="a repository of the environment")
+    add("--queue", default="default", metavar="NAME", help="without --agent: whose workers go on with it")
+    add("--model", metavar="MODEL", help="the model that answers")
+    add("--idempotency-key", metavar="KEY", help="makes a repeated call say it once")
+
+
+def _preview(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preview", action="store_true", help="only say what would happen")
+
+
+def _commands() -> dict[str, _Command]:
+    rows: list[tuple[str, str, Run, tuple[Callable[[argparse.ArgumentParser], None], ...]]] = [
+        ("plan", "list what a capture would carry, without reading it", work.plan, (_roots, _what)),
+        ("capture", "take everything uncommitted, into one file", work.capture, (_roots, _what, _output)),
+        ("show", "list what is in a captured state, or print one of its files", work.show, (_file, _content)),
+        ("diff", "show what changed, as git would", work.diff, (_file, _newer)),
+        ("preview", "say what apply would do, without writing", work.preview, (_file, _roots, _how)),
+        ("apply", "put a captured state into checkouts", work.apply, (_file, _roots, _how)),
+        ("undo", "put back what an apply replaced", work.undo, (_apply_id, _roots)),
+        ("fork", "fork a stored conversation", runs.fork, (_fork, _store)),
+        ("runs", "list runs, newest first", runs.runs, (_list, _store)),
+        ("continue", "say something more to a run", runs.continue_, (_run_id, _say, _store)),
+        ("pull", "merge a run's result into checkouts", runs.pull, (_run_id, _roots, _how, _preview, _store)),
+    ]
+    return {name: _Command(name, about, run, *parts) for name, about, run, parts in rows}
+
+
+def _secret(given: str) -> tuple[str, str]:
+    path, colon, rule = given.rpartition(":")
+    if not colon or not path:
+        raise argparse.ArgumentTypeError(f"{given} is not PATH:RULE")
+    return path, rule
 
 
 def _me() -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
+        return pwd.getpwuid(os.getuid()).pw_name.lower()
+    except KeyError:
         return "me"
-
-
-def _runs(commands: Any) -> None:
-    command = _add(commands, "fork", "fork a conversation", runs.fork)
-    command.add_argument("conversation")
-    command.add_argument("--at", type=int, metavar="N", help="after so many messages (default: all)")
-    _store(command)
-    command = _add(commands, "runs", "list runs, newest first", runs.runs)
-    command.add_argument("run_id", nargs="?", help="show one of them")
-    command.add_argument("--limit", type=int, default=20)
-    _store(command)
-    command = _add(commands, "continue", "say something more to a run, and follow it to its end", runs.continue_)
-    command.add_argument("run_id")
-    command.add_argument("prompt")
-    command.add_argument("--agent", required=True, metavar="COMMAND", help="the program that answers")
-    command.add_argument("--root", default=".handoff-runs", metavar="DIR", help="where its sessions get their places")
-    command.add_argument(
-        "--repo", action="append", default=[], metavar="NAME=SOURCE", help="a repository of the environment"
-    )
-    _store(command)
-    command = _add(commands, "pull", "merge a run's result into checkouts", runs.pull)
-    command.add_argument("run_id")
-    _roots(command)
-    _how(command)
-    command.add_argument("--preview", action="store_true", help="only say what would happen")
-    _store(command)

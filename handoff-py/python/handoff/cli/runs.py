@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from argparse import Namespace
 from datetime import datetime
 from typing import Literal
@@ -12,11 +12,10 @@ from ..environment import Environment, EnvironmentRepo
 from ..errors import InvalidArgumentError
 from ..hub import Handoff
 from ..run import Run
-from ..runtime import LocalRuntime, Runtime, Sessions, SessionSpec
+from ..runtime import LocalRuntime, QueueRuntime, Runtime, Sessions, SessionSpec
 from ..storage import DirStorage
-from ..workspace import Workspace
 from .screen import Screen
-from .work import how, report
+from .work import COMPLETE, PARTIAL, how, report, workspace
 
 
 class _Nowhere:
@@ -32,19 +31,20 @@ class _Nowhere:
         pass
 
 
-def _hub(options: Namespace, runtime: Runtime | LocalRuntime | None = None) -> Handoff:
+def _hub(options: Namespace, runtime: Runtime | LocalRuntime | QueueRuntime | None = None) -> Handoff:
     return Handoff(storage=DirStorage(options.store), runtime=runtime or _Nowhere())
 
 
 def fork(options: Namespace, screen: Screen) -> int:
     """``handoff fork``"""
+    at = int(options.at) if options.at is not None and re.fullmatch("[0-9]+", options.at) else options.at
     with _hub(options) as hub:
-        head = hub.conversations.fork(options.conversation, owner=options.actor, at=options.at).result()
+        head = hub.conversations.fork(options.conversation, owner=options.actor, at=at).result()
     if options.json:
         screen.json(head.to_dict())
     else:
         screen.say(f"{head.id} shares {head.messages} messages with {options.conversation}")
-    return 0
+    return COMPLETE
 
 
 def runs(options: Namespace, screen: Screen) -> int:
@@ -56,31 +56,42 @@ def runs(options: Namespace, screen: Screen) -> int:
                 screen.json(run.to_dict())
             else:
                 _one(run, screen)
-            return 0
-        page = hub.list_runs(actor=options.actor, limit=options.limit).result()
+            return COMPLETE
+        page = hub.list_runs(actor=options.actor, team=options.team, limit=options.limit).result()
     if options.json:
         screen.json({"runs": [run.to_dict() for run in page.runs], "next": page.next})
-        return 0
+        return COMPLETE
     for run in page.runs:
         screen.say(f"{run.id}  {_state(run, screen)}  {_when(run.created)}  {run.task}")
     if not page.runs:
         screen.say(f"no runs of {options.actor} in {options.store}")
-    return 0
+    return COMPLETE
 
 
 def continue_(options: Namespace, screen: Screen) -> int:
     """``handoff continue``"""
     with _hub(options) as hub:
         before = hub.run(options.run_id, actor=options.actor).result()
-    program, *arguments = shlex.split(options.agent) or [""]
+    given = {"actor": options.actor, "prompt": options.prompt, "model": options.model}
+    given["idempotency_key"] = options.idempotency_key
+    if options.agent is None:
+        storage = DirStorage(options.store)
+        queue = QueueRuntime(storage=storage, name=options.queue, environments=[Environment(before.environment)])
+        with _hub(options, queue) as hub:
+            went = hub.continue_(options.run_id, **given).result()
+        if options.json:
+            screen.json(went.to_dict())
+        else:
+            screen.say(f"{went.went} {went.session}")
+        return COMPLETE
     environment = Environment(before.environment, tuple(_repo(given) for given in options.repo))
-    runtime = LocalRuntime(agent=CommandAgent(program, arguments), root=options.root, environments=[environment])
+    runtime = LocalRuntime(agent=CommandAgent("sh", ["-c", options.agent]), root=options.root, environments=[environment])
     with _hub(options, runtime) as hub:
         watch = hub.watch(options.run_id, actor=options.actor)
         seen = 0
         if before.conversation is not None:
             seen = hub.conversations.head(before.conversation).result().messages
-        hub.continue_(options.run_id, actor=options.actor, prompt=options.prompt).result()
+        hub.continue_(options.run_id, **given).result()
         for event in watch:
             said = event.message
             if said is not None and event.index is not None and event.index >= seen and not options.json:
@@ -90,7 +101,7 @@ def continue_(options: Namespace, screen: Screen) -> int:
         screen.json(after.to_dict())
     else:
         _one(after, screen)
-    return 0 if after.state == "succeeded" else 1
+    return COMPLETE if after.state == "succeeded" else PARTIAL
 
 
 def pull(options: Namespace, screen: Screen) -> int:
@@ -98,21 +109,33 @@ def pull(options: Namespace, screen: Screen) -> int:
     action: Literal["apply", "preview"] = "preview" if options.preview else "apply"
     with _hub(options) as hub:
         pulled = hub.pull(
-            options.run_id, Workspace(options.roots), actor=options.actor, action=action, **how(options)
+            options.run_id, workspace(options), actor=options.actor, action=action, **how(options)
         ).result()
+    code = PARTIAL
+    if options.json:
+        found = pulled.report
+        screen.json(
+            {
+                "conversation": pulled.conversation and pulled.conversation.to_dict(),
+                "snapshot": pulled.snapshot and pulled.snapshot.id,
+                "report": found and found.to_dict(),
+                "nothing": pulled.nothing,
+            }
+        )
+        return COMPLETE if found is not None and found.verdict == "complete" else PARTIAL
     if pulled.report is None:
-        if options.json:
-            screen.json({"nothing": pulled.nothing})
-        else:
-            screen.say(f"the run has no state to bring home ({pulled.nothing})")
-        return 1
-    return report(pulled.report, options, screen)
+        screen.say(f"the run has no state to bring home ({pulled.nothing})")
+    else:
+        code = report(pulled.report, options, screen)
+    if pulled.conversation is not None:
+        screen.say(f"conversation forked as {pulled.conversation.id}")
+    return code
 
 
 def _repo(given: str) -> EnvironmentRepo:
     name, equals, source = given.partition("=")
     if not equals:
-        raise InvalidArgumentError(f"--repo {given} has no source; write NAME=SOURCE", argument="repo")
+        raise InvalidArgumentError(f"repo {given} has no source; write NAME=SOURCE", argument="repo")
     return EnvironmentRepo(name, source)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from ..progress import Progress
@@ -32,8 +33,8 @@ class Screen:
         print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
     def json(self, value: Any) -> None:
-        """The result for another program."""
-        print(json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True))
+        """The result for another program. What is absent is left out."""
+        print(json.dumps(_present(value), indent=2, ensure_ascii=True, sort_keys=True))
 
     def colour(self, text: str, name: str, stream: TextIO | None = None) -> str:
         """``text`` in a colour, where there are any."""
@@ -65,6 +66,14 @@ class Screen:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
             self._drawn = False
+
+
+def _present(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _present(item) for name, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_present(item) for item in value]
+    return value
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

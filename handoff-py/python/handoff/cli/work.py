@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -18,16 +19,27 @@ from ..snapshot import Snapshot
 from ..workspace import Workspace
 from .screen import Screen, size
 
+COMPLETE, PARTIAL = 0, 3
+"""Exit codes of what was done whole, and in part."""
+
 
 def capture(options: Namespace, screen: Screen) -> int:
     """``handoff capture``"""
     output = Path(options.output)
     snapshot = capture_(
-        Workspace(options.roots), **_what(options), spool_dir=output.absolute().parent, progress=screen.progress
+        workspace(options), **_what(options), spool_dir=output.absolute().parent, progress=screen.progress
     )
     snapshot.save(output, progress=screen.progress)
     if options.json:
-        screen.json({"id": snapshot.id, "file": str(output), "manifest": snapshot.manifest})
+        screen.json(
+            {
+                "id": snapshot.id,
+                "file": options.output,
+                "partial": snapshot.partial,
+                "entries": len(snapshot.entries),
+                "omissions": [omission.to_dict() for omission in snapshot.omissions],
+            }
+        )
     else:
         _contents(snapshot, screen)
         screen.say(f"saved as {screen.colour(str(output), 'bold')}, {size(output.stat().st_size)}")
@@ -36,10 +48,11 @@ def capture(options: Namespace, screen: Screen) -> int:
 
 def plan(options: Namespace, screen: Screen) -> int:
     """``handoff plan``"""
-    planned = plan_(Workspace(options.roots), **_what(options), progress=screen.progress)
+    planned = plan_(workspace(options), **_what(options), progress=screen.progress)
+    code = COMPLETE if all(repo.failed is None for repo in planned.repos) else PARTIAL
     if options.json:
         screen.json(planned.to_dict())
-        return 0
+        return code
     for repo in planned.repos:
         screen.say(screen.colour(repo.name, "bold"))
         for file in repo.files:
@@ -49,26 +62,26 @@ def plan(options: Namespace, screen: Screen) -> int:
         if repo.failed is not None:
             screen.say(screen.colour(f"  cannot be captured: {repo.failed.get('message')}", "red"))
     screen.say(f"{len(planned.files)} files, {size(planned.bytes)}")
-    return 0 if all(repo.failed is None for repo in planned.repos) else 1
+    return code
 
 
 def preview(options: Namespace, screen: Screen) -> int:
     """``handoff preview``"""
     snapshot = Snapshot.open(options.file)
     return report(
-        preview_(snapshot, Workspace(options.roots), **how(options), progress=screen.progress), options, screen
+        preview_(snapshot, workspace(options), **how(options), progress=screen.progress), options, screen
     )
 
 
 def apply(options: Namespace, screen: Screen) -> int:
     """``handoff apply``"""
     snapshot = Snapshot.open(options.file)
-    return report(apply_(snapshot, Workspace(options.roots), **how(options), progress=screen.progress), options, screen)
+    return report(apply_(snapshot, workspace(options), **how(options), progress=screen.progress), options, screen)
 
 
 def undo(options: Namespace, screen: Screen) -> int:
     """``handoff undo``"""
-    return report(undo_(Workspace(options.roots), options.apply_id, progress=screen.progress), options, screen)
+    return report(undo_(workspace(options), options.apply_id, progress=screen.progress), options, screen)
 
 
 def show(options: Namespace, screen: Screen) -> int:
@@ -79,15 +92,19 @@ def show(options: Namespace, screen: Screen) -> int:
             screen.json({"id": snapshot.id, "manifest": snapshot.manifest})
         else:
             _contents(snapshot, screen)
-        return _whole(snapshot)
+        return COMPLETE
     repo, path = _split(snapshot, options.path)
-    content = snapshot.read(repo, path, options.layer)
+    content = snapshot.read(repo, path, options.layer or "worktree")
     if content is None:
         raise InvalidArgumentError(
-            f"{options.path} is not carried in layer {options.layer}; `handoff show` lists what is", argument="path"
+            f"path {options.path} is not carried in that layer; show without it lists what is", argument="path"
         )
-    sys.stdout.buffer.write(content)
-    return 0
+    if options.json:
+        screen.json({"base64": base64.b64encode(content).decode()})
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+    return COMPLETE
 
 
 def diff(options: Namespace, screen: Screen) -> int:
@@ -95,34 +112,44 @@ def diff(options: Namespace, screen: Screen) -> int:
     snapshot = Snapshot.open(options.file)
     found = snapshot.diff_base() if options.newer is None else snapshot.diff(Snapshot.open(options.newer))
     if options.json:
-        screen.json({"repos": [repo.to_dict() for repo in found.repos]})
-        return 0
+        unified = found.unified.decode(errors="replace")
+        screen.json({"repos": [repo.to_dict() for repo in found.repos], "unified": unified})
+        return COMPLETE
     sys.stdout.flush()
     sys.stdout.buffer.write(found.unified)
-    return 0
+    return COMPLETE
 
 
 def report(found: ApplyReport, options: Namespace, screen: Screen) -> int:
     """Prints a report; the exit code says whether all is in place."""
     if options.json:
-        screen.json({"report": found.to_dict(), "text": str(found)})
+        screen.json(found.to_dict())
     else:
         colour = {"complete": "green", "partial": "yellow"}.get(found.verdict, "red")
         head, _, rest = str(found).partition("\n")
         screen.say(screen.colour(head, colour) + "\n" + rest.rstrip())
-    return 0 if found.verdict == "complete" else 1
+    return COMPLETE if found.verdict == "complete" else PARTIAL
 
 
 def how(options: Namespace) -> dict[str, Any]:
     """The options of an apply."""
-    return {"on_conflict": options.on_conflict, "staging": options.staging}
+    names = ("on_conflict", "staging", "history", "durability", "symlinks")
+    return {name: getattr(options, name) for name in names}
+
+
+def workspace(options: Namespace) -> Workspace:
+    """The checkouts that are named, or this directory's."""
+    return Workspace(options.roots or ["."])
 
 
 def _what(options: Namespace) -> dict[str, Any]:
     return {
         "exclude": options.exclude,
         "include_ignored": options.include_ignored,
-        "allow_secrets": [(path, rule) for path, rule in options.allow_secret],
+        "allow_secrets": options.allow_secret,
+        "max_file_bytes": options.max_file_bytes,
+        "max_total_bytes": options.max_total_bytes,
+        "deadline": options.deadline,
     }
 
 
@@ -141,7 +168,7 @@ def _contents(snapshot: Snapshot, screen: Screen) -> None:
 def _whole(snapshot: Snapshot) -> int:
     left = any(omission.reason not in ("ignored", "excluded") for omission in snapshot.omissions)
     failed = any(repo.get("failed") for repo in snapshot.manifest.get("repos", ()))
-    return 1 if left or failed or snapshot.partial else 0
+    return PARTIAL if left or failed or snapshot.partial else COMPLETE
 
 
 def _split(snapshot: Snapshot, path: str) -> tuple[str, str]:
