@@ -284,6 +284,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// An event of the operation's own form. A full channel loses its oldest.
+    pub(crate) fn tell(&self, event: Value) {
+        let _ = self.events.force_send(event);
+    }
+
     /// For calls of the core that report progress.
     pub(crate) fn control(&self) -> Control {
         let events = self.events.clone();

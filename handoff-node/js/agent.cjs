@@ -3,10 +3,10 @@
 
 const { Held, KEY } = require("./handle.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
-const { classes } = require("./errors.cjs");
+const { classes, invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
 const { Session } = require("./session.cjs");
-const { kindOf, options, snake, text } = require("./value.cjs");
+const { kindOf, options, returned, snake, text } = require("./value.cjs");
 
 /** Sessions under way, by id, to be told when they are to stop. */
 const running = new Map();
@@ -15,7 +15,7 @@ const METHODS = {
   describe: async (agent, _args, _body, context) => {
     const info = typeof agent.describe === "function" ? await agent.describe(context) : { name: nameOf(agent) };
     if (info === null || typeof info !== "object" || typeof info.name !== "string") {
-      throw new classes.AgentError(`describe of this agent returned ${kindOf(info)}; it has to return { name, models?, kind? }`);
+      throw new classes.AgentError(`describe of this agent returned ${returned(info)}; it has to return { name, models?, kind? }`);
     }
     return { value: { kind: "native", ...info } };
   },
@@ -33,7 +33,7 @@ const METHODS = {
     if (end === "cancelled") return { value: "cancelled" };
     if (typeof end === "object" && typeof end.failed === "string") return { value: { failed: end.failed } };
     throw new classes.AgentError(
-      `run of this agent returned ${kindOf(end)}; it has to return nothing, "succeeded", "cancelled" or { failed: reason }`,
+      `run of this agent returned ${returned(end)}; it has to return nothing, "succeeded", "cancelled" or { failed: reason }`,
     );
   },
 };
@@ -44,9 +44,13 @@ METHODS.stop = async (_agent, { session }) => {
 
 const nameOf = (agent) => (agent.constructor && agent.constructor !== Object ? agent.constructor.name : "agent");
 
-class CommandAgent extends Held {
+/** An agent of the core's. */
+class BuiltInAgent extends Held {}
+
+class CommandAgent extends BuiltInAgent {
   constructor(program, args = [], given) {
     text(program, "program");
+    if (!Array.isArray(args)) throw invalid("args", `is ${kindOf(args)}; pass an array of strings`);
     const list = args.map((arg, index) => text(arg, `args[${index}]`));
     const { rest } = options(given);
     super(() => operation("agent.command", { program, args: list, ...snake(rest) }));
@@ -55,9 +59,9 @@ class CommandAgent extends Held {
 
 /** The agent that an argument is. */
 function asAgent(value, name) {
-  if (value instanceof CommandAgent) return value;
+  if (value instanceof BuiltInAgent) return value;
   check(value, name, "Agent", ["run"]);
   return wrapped(value, () => new Held(() => operation("agent.foreign", { agent: implementer(METHODS, value) })));
 }
 
-module.exports = { CommandAgent, asAgent };
+module.exports = { BuiltInAgent, CommandAgent, asAgent };

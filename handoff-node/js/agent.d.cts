@@ -83,6 +83,8 @@ export class Session {
   attach(name: string, content: Uint8Array | string, options?: { mediaType?: string }): Operation<Attachment>;
   /** The content of an attachment of this conversation. */
   readAttachment(attachment: Attachment): Operation<Buffer>;
+  /** Lets go of it, as happens by itself when its run ends. */
+  close(): void;
 }
 
 /** What {@link CommandAgent} can be told. */

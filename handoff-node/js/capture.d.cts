@@ -57,8 +57,11 @@ export interface CaptureOptions extends Control {
   emptyDirs?: boolean;
   /** Whether contents of HEAD travel for changed files, so that a target without them can merge. Default `always`. */
   bases?: "always" | "never";
-  /** Whether the commits that no remote has travel. Default `auto`: they do, where there is a remote to go by. */
-  history?: "auto" | "never";
+  /**
+   * Whether the commits that no remote has travel. Default `auto`: they do, where there is a remote to go by, and else
+   * the manifest says so. `all`: every commit that HEAD has.
+   */
+  history?: "all" | "auto" | "never";
   /** Most such commits; with more, none are carried, and the manifest says so. Default 10,000. */
   maxHistoryCommits?: number;
   /** Most bytes that they may take. Default 64 MiB. */

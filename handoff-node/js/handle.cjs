@@ -2,7 +2,7 @@
 // What the classes over a native handle have in common.
 
 const { Operation } = require("./operation.cjs");
-const { classes, invalid } = require("./errors.cjs");
+const { invalid } = require("./errors.cjs");
 const { HANDLE } = require("./wire.cjs");
 
 const dispose = Symbol.dispose ?? Symbol.for("nodejs.dispose");
@@ -20,9 +20,9 @@ class Held {
     else this.#handle = handleOrMake;
   }
 
-  /** The native handle, or a promise of it. */
-  [HANDLE]() {
-    if (this.#closed) throw new classes.InvalidArgumentError(`this ${this.constructor.name} is closed`, { argument: "this" });
+  /** The native handle, or a promise of it, for the argument `name`. */
+  [HANDLE](name) {
+    if (this.#closed) throw invalid(name, `is a ${this.constructor.name} that is closed`);
     if (this.#handle === undefined) {
       // One that could not be made is tried again at the next use.
       const made = (async () => (await this.#make()).handle)();
@@ -49,15 +49,19 @@ class Held {
   }
 }
 
-/** A call of `op`, whose arguments are checked as part of it: what is wrong with them rejects. */
+/**
+ * A call of `op`, whose arguments are checked as part of it: what is wrong with them rejects. `prepare` is given a signal
+ * that is aborted when they are no longer wanted.
+ */
 function call(op, prepare, control, make, map) {
+  const preparing = new AbortController();
   // An async function, so that what it throws is the operation's failure and not thrown at the caller.
   const request = (async () => {
-    const { body, ...args } = await prepare();
+    const { body, ...args } = await prepare(preparing.signal);
     return { op, args, body };
   })();
   request.catch(() => {});
-  return new Operation(request, control, make, map);
+  return new Operation(request, { ...control, preparing }, make, map);
 }
 
 /** Refuses `new` for classes whose instances come from the core. */

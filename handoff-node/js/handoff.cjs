@@ -37,11 +37,15 @@ async function workspaceSource(value, signal) {
 }
 
 function attachments(value) {
-  return value?.map(({ name, mediaType, content: bytes }, index) => ({
-    name: text(name, `attachments[${index}].name`),
-    media_type: mediaType,
-    content: content(bytes, `attachments[${index}].content`),
-  }));
+  if (value !== undefined && !Array.isArray(value)) throw invalid("attachments", `is ${kindOf(value)}; pass an array`);
+  return value?.map((one, index) => {
+    const { name, mediaType, content: bytes } = one ?? {};
+    return {
+      name: text(name, `attachments[${index}].name`),
+      media_type: mediaType,
+      content: content(bytes, `attachments[${index}].content`),
+    };
+  });
 }
 
 class Handoff extends Held {
@@ -85,8 +89,8 @@ class Handoff extends Held {
   }
 
   #starting(op, given, make) {
-    const prepare = async () => {
-      const { control, rest } = options(given);
+    const prepare = async (signal) => {
+      const { rest } = options(given);
       const { conversation, workspace, attachments: with_, budget, ...more } = rest;
       text(rest.actor, "actor");
       text(rest.environment, "environment");
@@ -95,7 +99,7 @@ class Handoff extends Held {
         ...snake(more),
         budget,
         conversation: conversationSource(conversation),
-        workspace: await workspaceSource(workspace, control.signal),
+        workspace: await workspaceSource(workspace, signal),
         attachments: attachments(with_),
       };
     };

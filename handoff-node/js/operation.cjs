@@ -24,6 +24,10 @@ class Operation {
   /** What to reject with in place of the core's error of kind cancelled. */
   #reason;
   #unlisten = () => {};
+  /** Tells what prepares the request that it is no longer wanted. */
+  #preparing;
+  /** Gives up waiting for objects that are still being made; others may wait for them too. */
+  #leave;
   #make;
   #map;
   #onProgress;
@@ -38,11 +42,13 @@ class Operation {
   #site = {};
 
   /**
-   * `request`: an op, its arguments and body, or a promise of them. `options`: the caller's `signal` and `onProgress`.
+   * `request`: an op, its arguments and body, or a promise of them. `options`: the caller's `signal` and `onProgress`;
+   * `preparing`: an AbortController for whoever makes the request.
    * `make` turns the core's answer into the caller's value, `map` an event.
    */
-  constructor(request, { signal, onProgress } = {}, make = (value) => value, map = (event) => event) {
+  constructor(request, { signal, onProgress, preparing } = {}, make = (value) => value, map = (event) => event) {
     Error.captureStackTrace(this.#site, Operation);
+    this.#preparing = preparing;
     this.#make = make;
     this.#map = map;
     this.#promise = new Promise((resolve, reject) => {
@@ -67,7 +73,11 @@ class Operation {
       }
       if (this.#cancelled) throw this.#cancelError();
       const { op, args, body } = await request;
-      const encoded = await encode(op, args, body);
+      if (this.#cancelled) throw this.#cancelError();
+      const encoded = await new Promise((resolve, reject) => {
+        this.#leave = () => reject(this.#cancelError());
+        encode(op, args, body).then(resolve, reject);
+      });
       // Nothing has moved yet, so there is nothing to wait for.
       if (this.#cancelled) throw this.#cancelError();
       this.#id = door.start(encoded, {
@@ -103,7 +113,7 @@ class Operation {
 
   #cancelError(error) {
     if (this.#reason !== undefined) return this.#reason;
-    return error ?? new CancelledError("cancelled by the caller; nothing is left behind");
+    return error?.kind === "cancelled" ? error : new CancelledError("cancelled by the caller; nothing is left behind");
   }
 
   /** A callback gets the last events before the caller gets the result; an iterator may read them when it likes. */
@@ -144,7 +154,9 @@ class Operation {
     if (this.#state === "ended" || this.#cancelled) return;
     this.#cancelled = true;
     this.#reason = reason;
+    this.#preparing?.abort(reason);
     if (this.#id !== undefined) door.cancel(this.#id);
+    else this.#leave?.();
   }
 
   #pull() {

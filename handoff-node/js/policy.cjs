@@ -3,14 +3,14 @@
 
 const { check, implementer } = require("./port.cjs");
 const { classes } = require("./errors.cjs");
-const { camel, kindOf } = require("./value.cjs");
+const { camel, returned } = require("./value.cjs");
 
 /** A method that may be left out: then the core's default holds. */
 const optional = (name, args, wanted) => async (policy, given, _body, context) => {
   if (typeof policy[name] !== "function") return { value: { default: true } };
   const found = await policy[name](...args(given), context);
   if (typeof found !== wanted || found === null) {
-    throw new classes.NotPermittedError(`${name} of this policy returned ${kindOf(found)}; it has to return a ${wanted}`);
+    throw new classes.NotPermittedError(`${name} of this policy returned ${returned(found)}; it has to return ${wanted === "object" ? "an object" : "a boolean"}`);
   }
   return { value: { is: found } };
 };

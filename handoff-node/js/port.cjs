@@ -16,7 +16,11 @@ function implementer(methods, object) {
       const call = methods[method];
       if (call === undefined) throw invalid(method, "is no method of this port");
       const { value = null, body: out } = (await call(object, args, body, { signal })) ?? {};
-      return encode(method, { value }, out);
+      try {
+        return await encode(method, { value }, out);
+      } catch (error) {
+        throw new TypeError(`${method} returned what cannot be passed on: ${error.message}`, { cause: error });
+      }
     },
   });
 }

@@ -8,7 +8,7 @@ const { asStorage } = require("./storage.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
 const { operation } = require("./operation.cjs");
 const { invalid, classes } = require("./errors.cjs");
-const { camel, instance, kindOf, options, path, snake, text } = require("./value.cjs");
+const { camel, instance, kindOf, options, path, returned, snake, text } = require("./value.cjs");
 
 /** Places as the core takes them. */
 function environments(value, name) {
@@ -78,7 +78,7 @@ const METHODS = {
   environment: async (runtime, { id }, _body, context) => {
     const found = await runtime.environment(id, context);
     if (found === null || typeof found !== "object") {
-      throw new classes.RuntimeError(`environment of this runtime returned ${kindOf(found)}; it has to return an environment, or throw a NotFoundError`);
+      throw new classes.RuntimeError(`environment of this runtime returned ${returned(found)}; it has to return an environment, or throw a NotFoundError`);
     }
     return { value: snake(found, "environment") };
   },

@@ -66,6 +66,8 @@ export class Sessions {
   ): Operation<string>;
   /** Records that the session could not be given a place or an agent. */
   fail(spec: SessionSpec, reason: string): Operation<void>;
+  /** Lets go of it; every later use throws. */
+  close(): void;
 }
 
 /**

@@ -165,6 +165,8 @@ export class Snapshot {
   toBytes(): Operation<Buffer>;
   /** Reads every content and checks it. */
   verify(options?: Control): Operation<void>;
+  /** What it says, as plain data. */
+  toJSON(): { readonly id: string; readonly manifest: Manifest };
   /** Lets go of it and its temporary file; every later use throws. */
   close(): void;
 }

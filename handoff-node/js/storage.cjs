@@ -3,9 +3,9 @@
 
 const { Held, KEY, call } = require("./handle.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
-const { classes } = require("./errors.cjs");
+const { classes, invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
-const { camel, content, instance, kindOf, options, path, snake, text } = require("./value.cjs");
+const { camel, content, instance, kindOf, options, path, returned, snake, text } = require("./value.cjs");
 const { Snapshot } = require("./snapshot.cjs");
 
 const nothing = () => undefined;
@@ -19,6 +19,11 @@ class BuiltInStorage extends Held {
   put(key, body) {
     const prepare = () => ({ storage: this, key: text(key, "key"), body: content(body, "body") });
     return call("storage.put", prepare, {}, nothing);
+  }
+
+  putStream(key, body) {
+    const prepare = () => ({ storage: this, key: text(key, "key"), stream: implementer(BODY, iterator(body)) });
+    return call("storage.put_stream", prepare, {}, nothing);
   }
 
   get(key, range) {
@@ -64,6 +69,22 @@ async function* pieces(handle) {
   }
 }
 
+/** What gives the pieces of a body. */
+function iterator(body) {
+  const start = body?.[Symbol.asyncIterator] ?? (typeof body === "string" ? undefined : body?.[Symbol.iterator]);
+  if (typeof start !== "function" || body instanceof Uint8Array) {
+    throw invalid("body", `is ${kindOf(body)}; pass an iterable of bytes`);
+  }
+  return start.call(body);
+}
+
+const BODY = {
+  next: async (pieces) => {
+    const { done, value } = await pieces.next();
+    return done ? { value: false } : { value: true, body: content(value, "a piece of body") };
+  },
+};
+
 const range = (given) => (given ? { start: given.start, end: given.end } : undefined);
 
 const METHODS = {
@@ -107,7 +128,7 @@ const METHODS = {
 };
 
 const nonsense = (method, found, wanted) =>
-  new classes.StorageError(`${method} of this storage returned ${kindOf(found)}; it has to return ${wanted}`);
+  new classes.StorageError(`${method} of this storage returned ${returned(found)}; it has to return ${wanted}`);
 
 /** The storage that an argument is, of the core's or the caller's. */
 function asStorage(value, name) {

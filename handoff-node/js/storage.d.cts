@@ -64,6 +64,7 @@ export interface Storage {
 declare abstract class BuiltInStorage implements Storage {
   putNew(key: string, body: Uint8Array): Operation<"created" | "exists">;
   put(key: string, body: Uint8Array): Operation<void>;
+  /** As `put`, of a body in pieces, which are gathered in memory; one that fails stores nothing. */
   putStream(key: string, body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Operation<void>;
   get(key: string, range?: { readonly start: number; readonly end: number }): Operation<Buffer | null>;
   list(prefix: string, after?: string, limit?: number): Operation<readonly Meta[]>;
@@ -77,9 +78,13 @@ export class MemoryStorage extends BuiltInStorage {
   constructor();
 }
 
-/** Plain files below a directory: no lock, safe across processes and languages. Begin with this one. */
+/**
+ * Plain files below a directory: no lock, safe across processes and languages. Begin with this one. `durability` says
+ * whether what was written survives a power cut (`full`, the default) or a crash of the process; a directory on a network
+ * file system is refused unless `network` is `allow`.
+ */
 export class DirStorage extends BuiltInStorage {
-  constructor(directory: PathLike, options?: { durability?: "full" | "process" });
+  constructor(directory: PathLike, options?: { durability?: "full" | "process"; network?: "refuse" | "allow" });
 }
 
 /** What {@link Snapshots.save} did. */
@@ -104,3 +109,6 @@ export class Snapshots {
   /** Lets go of it. */
   close(): void;
 }
+
+// Only what says `export` is exported.
+export {};

@@ -2,4 +2,4 @@
 
 import testing from "./testing.cjs";
 
-export const { checkStorage } = testing;
+export const { ContractReport, caseNames, checkAgent, checkRuntime, checkStorage } = testing;

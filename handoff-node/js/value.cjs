@@ -110,10 +110,17 @@ function kindOf(value) {
   if (value === null) return "null";
   if (types.isPromise(value)) return "a promise, which was not awaited";
   if (Array.isArray(value)) return "an array";
-  if (typeof value === "object") return `a ${value.constructor?.name ?? "object"}`;
+  if (typeof value === "object") {
+    const name = value.constructor?.name;
+    if (!name || name === "Object") return "an object";
+    return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
+  }
   return value === undefined ? "missing" : `a ${typeof value}`;
 }
 
+/** The same for what an implementer returned. */
+const returned = (value) => (value === undefined ? "nothing" : kindOf(value));
+
 module.exports = {
-  Pathed, camel, content, instance, kindOf, options, path, pathOf, pathText, paths, snake, snakeName, text,
+  Pathed, camel, content, instance, kindOf, options, path, pathOf, pathText, paths, returned, snake, snakeName, text,
 };

@@ -4,7 +4,7 @@
 const { fileURLToPath } = require("node:url");
 const { invalid } = require("./errors.cjs");
 
-/** Classes over a handle have this method; it gives the handle, or a promise of it. */
+/** Classes over a handle have this method; it gives the handle, or a promise of it, for an argument of this name. */
 const HANDLE = Symbol("handoff handle");
 /** Stands for an implementer among arguments. */
 class Implementer {
@@ -40,7 +40,7 @@ async function encode(op, args, body) {
     }
     if (value === null) return null;
     if (typeof value[HANDLE] === "function") {
-      const handle = await value[HANDLE]();
+      const handle = await value[HANDLE](name);
       handles.push(handle);
       return { $handle: handles.length - 1 };
     }

@@ -18,26 +18,29 @@ class Workspace extends Held {
     const make = (answer) => new Workspace(KEY, answer);
     const prepare = () => {
       const { rest } = options(given);
-      const { looseFiles, looseRoot, ...more } = rest;
+      const { looseFiles, ...more } = rest;
       return {
         roots: paths(roots, "roots"),
         loose_files: looseFiles && Object.entries(looseFiles).map(([name, file]) => ({ name, path: path(file, `looseFiles.${name}`) })),
-        loose_root: looseRoot === undefined ? undefined : path(looseRoot, "looseRoot"),
-        ...more,
+        ...landing(more),
       };
     };
     return call("workspace.new", prepare, {}, make);
   }
 
-  static discover(written, { read } = {}) {
+  static discover(written, given) {
     const make = (answer) => new Workspace(KEY, answer);
-    const prepare = () => ({ written: paths(written, "written"), read: read && paths(read, "read") });
+    const prepare = () => {
+      const { read, ...rest } = options(given).rest;
+      return { written: paths(written, "written"), read: read && paths(read, "read"), ...landing(rest) };
+    };
     return call("workspace.discover", prepare, {}, make);
   }
 
-  static fromDeclarations(file) {
+  static fromDeclarations(file, given) {
     const make = (answer) => new Workspace(KEY, answer);
-    return call("workspace.from_declarations", () => ({ path: path(file, "path") }), {}, make);
+    const prepare = () => ({ path: path(file, "path"), ...landing(options(given).rest) });
+    return call("workspace.from_declarations", prepare, {}, make);
   }
 
   toDeclarations() {
@@ -48,6 +51,11 @@ class Workspace extends Held {
     const { repos, looseFiles, looseRoot, leftOut } = this;
     return { repos, looseFiles, looseRoot, leftOut };
   }
+}
+
+/** Options with the place where loose files land. */
+function landing({ looseRoot, ...rest }) {
+  return { ...rest, loose_root: looseRoot === undefined ? undefined : path(looseRoot, "looseRoot") };
 }
 
 module.exports = { Workspace };

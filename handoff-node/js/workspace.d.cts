@@ -53,9 +53,9 @@ export class Workspace {
    * The workspace of the paths that an agent wrote: for each the innermost repository around it, and each file outside
    * any as a loose file. What cannot be part of it is in {@link Workspace.leftOut}.
    */
-  static discover(written: readonly PathLike[], options?: { read?: readonly PathLike[] }): Operation<Workspace>;
+  static discover(written: readonly PathLike[], options?: { read?: readonly PathLike[]; looseRoot?: PathLike }): Operation<Workspace>;
   /** The workspace that a declarations file names, one JSON object a line: `{"version":1,"kind":"repo","path":"/…"}`. */
-  static fromDeclarations(path: PathLike): Operation<Workspace>;
+  static fromDeclarations(path: PathLike, options?: { looseRoot?: PathLike }): Operation<Workspace>;
   /** The checkouts. */
   readonly repos: readonly WorkspaceRepo[];
   /** The files outside of them. */
@@ -66,6 +66,8 @@ export class Workspace {
   readonly leftOut: readonly LeftOut[];
   /** This workspace as a declarations file. */
   toDeclarations(): Operation<string>;
+  /** What is part of it, as plain data. */
+  toJSON(): Pick<Workspace, "repos" | "looseFiles" | "looseRoot" | "leftOut">;
   /** Lets go of it; every later use throws. */
   close(): void;
 }

@@ -2,10 +2,11 @@
 //
 //   node scripts/build.mjs [--release] [--target TRIPLE] [--out FILE] [--if-source]
 //
+// --out: another file, or a directory to put it in.
 // --if-source: do nothing where there is no Rust source, as in an installed package.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,7 +51,9 @@ if (!library) {
   process.exit(1);
 }
 
-const out = path.resolve(home, values.out ?? `handoff.${platform()}.node`);
+const chosen = path.resolve(home, values.out ?? ".");
+const into = statSync(chosen, { throwIfNoEntry: false })?.isDirectory();
+const out = into ? path.join(chosen, `handoff.${platform()}.node`) : chosen;
 // By rename, because a process that has the old file loaded must keep it.
 const fresh = `${out}.${process.pid}`;
 copyFileSync(library, fresh);

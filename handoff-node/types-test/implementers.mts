@@ -1,8 +1,9 @@
 // Ports implemented as classes and as plain objects, with and without async. Compiled, never run.
 
-import { Handoff, MemoryStorage, NotPermittedError } from "handoff-node";
+import { Handoff, LocalRuntime, MemoryStorage, NotPermittedError } from "handoff-node";
 import type { Agent, CallContext, Meta, Notify, Policy, Runtime, Session, Sessions, SessionSpec, Storage } from "handoff-node";
-import { checkStorage } from "handoff-node/testing";
+import { ContractReport, caseNames, checkAgent, checkRuntime, checkStorage } from "handoff-node/testing";
+import type { ContractCase } from "handoff-node/testing";
 
 class MyStorage implements Storage {
   #objects = new Map<string, Buffer>();
@@ -63,3 +64,15 @@ class Fleet implements Runtime {
 
 new Handoff({ storage: new MyStorage(), runtime: new Fleet(), policy, notify });
 console.log((await checkStorage(() => new MyStorage())).passed, new MemoryStorage().putNew("a", Buffer.alloc(1)));
+
+const checking = checkRuntime(
+  async ({ agent, storage, terms, onClose }) => {
+    onClose(() => storage.close());
+    return terms.poll === 20 ? new Fleet() : new LocalRuntime({ agent, root: "runs", environments: [{ id: "e" }] });
+  },
+  { environment: "e", patience: 1_000, cases: await caseNames("runtime"), onProgress: ({ clause }) => console.log(clause + 1) },
+);
+for await (const { name, failure } of checking) console.log(name, failure?.length);
+const checked: ContractReport = await checkAgent(agent, { prompt: "hello", long: "wait", grace: 200 });
+const failures: readonly ContractCase[] = checked.failures;
+console.log(failures, await checkStorage(new MyStorage(), { patience: 5 }));

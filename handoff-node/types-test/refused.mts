@@ -2,6 +2,7 @@
 
 import { Handoff, MemoryStorage, Snapshot, Workspace, apply, capture } from "handoff-node";
 import type { Agent, Policy, Runtime, Storage } from "handoff-node";
+import { checkAgent, checkRuntime } from "handoff-node/testing";
 
 declare const workspace: Workspace;
 declare const snapshot: Snapshot;
@@ -31,5 +32,9 @@ const agent: Agent = { describe: () => ({ name: "x" }) };
 const storage: Pick<Storage, "putNew"> = { putNew: () => 5 };
 // @ts-expect-error a bad implementer: no such relation
 const policy: Policy = { relation: () => "friend" };
+// @ts-expect-error an environment has to be named
+checkRuntime(() => runtime);
+// @ts-expect-error something has to be asked
+checkAgent({ run() {} }, { prompt: "hello" });
 
 console.log(id, agent, storage, policy);

@@ -393,7 +393,7 @@ def terms(given: Given) -> dict[str, Any]:
         return {}
     times = given.take("terms")
     only(times, "lease checkpoint grace poll reserve", "terms")
-    made: dict[str, Any] = {name: at if at == "never" else at / 1000 for name, at in times.items()}
+    made: dict[str, Any] = {name: "never" if time_ == "never" else time_ / 1000 for name, time_ in times.items()}
     return {"terms": handoff.Terms(**made)}
 
 
@@ -480,11 +480,13 @@ def asking(name: str, *, times: str = "") -> Call:
 def handoff_until(world: World, given: Given) -> Any:
     """Asks until the run is in the state that is awaited, which other steps do not wait for."""
     hub, run, actor, state = hub_of(given), given.need("run"), given.need("actor"), given.need("state")
+    found = ""
     for _ in range(2000):
-        if hub.run(run, actor=actor).result().state == state:
-            return {"state": state}
+        found = hub.run(run, actor=actor).result().state
+        if found == state:
+            return {"state": found}
         time.sleep(0.005)
-    raise AssertionError(f"the run never was {state}")
+    raise AssertionError(f"the run is {found} and never was {state}")
 
 
 def handoff_result(world: World, given: Given) -> Any:

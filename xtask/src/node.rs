@@ -42,14 +42,20 @@ pub fn docs() -> Done {
     run(command.args(["--name", "handoff-node", "--treatWarningsAsErrors"]).current_dir(home()))
 }
 
-/// The addon, and the tools that check it.
-pub fn prepare() -> Done {
+/// Node and npm, new enough.
+pub fn tools() -> Done {
     tools::need(&[("node", "nodejs"), ("npm", "npm"), ("git", "git")])?;
     let version = first_line("node", &["--version"]).unwrap_or_default();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < 20) {
         return Err(format!("node is {version}, and 20 or newer is needed; install it from nodejs.org"));
     }
+    Ok(())
+}
+
+/// The addon, and the tools that check it.
+pub fn prepare() -> Done {
+    tools()?;
     // npm writes its own lock into node_modules last, so an install that was cut short is done again.
     let modified = |file: &str| std::fs::metadata(home().join(file)).and_then(|meta| meta.modified()).ok();
     let (installed, locked) = (modified("node_modules/.package-lock.json"), modified("package-lock.json"));

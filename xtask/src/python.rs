@@ -114,7 +114,7 @@ fn types(python: &Path, home: &Path) -> Done {
 }
 
 /// The Python of an environment with everything that the tests need; made anew when that changes.
-fn environment(home: &Path) -> Result<PathBuf, String> {
+pub fn environment(home: &Path) -> Result<PathBuf, String> {
     let python = home.join("venv/bin/python");
     let stamp = home.join("requirements.txt");
     let wanted = std::fs::read(root().join(REQUIREMENTS)).map_err(|why| format!("{REQUIREMENTS}: {why}"))?;

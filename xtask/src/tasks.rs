@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
-use crate::{git, node, parity, python, tidy, tools};
+use crate::{commands, git, node, package, parity, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -48,6 +48,7 @@ pub fn test() -> Done {
     phases.add("node", node::test());
     phases.add("python", python::test(&mut counts));
     phases.add("parity", parity::compare());
+    phases.add("command lines", commands::compare());
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome
@@ -59,6 +60,23 @@ pub fn python() -> Done {
     let outcome = python::test(&mut counts);
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome
+}
+
+/// `cargo xtask package`, of both or of the one that is named.
+pub fn package() -> Done {
+    let only = std::env::args().nth(2);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let mut phases = Phases::new();
+    if wanted("node") {
+        phases.add("node", package::node::check());
+    }
+    if wanted("python") {
+        phases.add("python", package::python::check());
+    }
+    if phases.done.is_empty() {
+        return Err("`cargo xtask package` takes nothing, `node` or `python`".into());
+    }
+    phases.close()
 }
 
 /// `make lint`: what needs no test to run.

@@ -38,7 +38,8 @@ fn options(args: &mut Args, context: &Context) -> Result<CaptureOptions, Failure
     args.flag_into("list_ignored", &mut options.list_ignored)?;
     args.flag_into("empty_dirs", &mut options.empty_dirs)?;
     args.word_into("bases", &[("always", Bases::Always), ("never", Bases::Never)], &mut options.bases)?;
-    let history = [("auto", CaptureHistory::Auto), ("never", CaptureHistory::Never)];
+    let history =
+        [("all", CaptureHistory::All), ("auto", CaptureHistory::Auto), ("never", CaptureHistory::Never)];
     args.word_into("history", &history, &mut options.history)?;
     args.number_into("max_history_commits", &mut options.max_history_commits)?;
     args.number_into("max_history_bytes", &mut options.max_history_bytes)?;

@@ -1,15 +1,18 @@
 //! The front door: making a hub, starting runs, saying more to them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_channel::Receiver;
+use futures_lite::future::{block_on, or};
 use handoff_core::{
-    ContinueRequest, Continued, ConversationSource, Handoff, HandoffBuilder, Origin, StartRequest, Started,
-    Terms, WorkspaceSource,
+    CaptureOptions, ContinueRequest, Continued, ConversationSource, Handoff, HandoffBuilder, Origin,
+    StartRequest, Started, Terms, Workspace, WorkspaceSource,
 };
 use serde_json::{Value, json};
 
-use super::Ended;
 use super::conversation::{fork_point, messages_arg};
+use super::{Ended, off_thread};
 use crate::args::{Args, bytes_of};
 use crate::handle::{Handle, Held};
 use crate::operation::Context;
@@ -61,7 +64,9 @@ fn attachments(args: &mut Args) -> Result<Vec<(String, String, Vec<u8>)>, Failur
     items.into_iter().enumerate().map(one).collect()
 }
 
-fn request(args: &mut Args, prompt: String) -> Result<StartRequest, Failure> {
+/// The request, and the workspace that is to be captured for it.
+fn request(args: &mut Args, prompt: String) -> Result<(StartRequest, Option<Workspace>), Failure> {
+    let mut checkout = None;
     let mut request = StartRequest::new(args.parsed("actor")?, args.parsed("environment")?, prompt);
     request.attachments = attachments(args)?;
     if let Some(mut source) = args.inner("conversation")? {
@@ -76,21 +81,16 @@ fn request(args: &mut Args, prompt: String) -> Result<StartRequest, Failure> {
         };
     }
     if let Some(mut source) = args.inner("workspace")? {
-        request.workspace = match source.opt_handle("snapshot")? {
-            Some(handle) => {
-                let snapshot = handle.snapshot().map_err(|why| Failure::argument("workspace", why))?;
-                WorkspaceSource::Snapshot(snapshot)
-            }
-            None => match source.json("stored")? {
-                Some(reference) => WorkspaceSource::Stored(reference),
-                None => {
-                    return Err(Failure::argument(
-                        "workspace",
-                        "is neither a snapshot nor a reference to one",
-                    ));
-                }
-            },
-        };
+        let wrong = |why: String| Failure::argument("workspace", why);
+        if let Some(handle) = source.opt_handle("checkout")? {
+            checkout = Some(handle.workspace().map_err(wrong)?);
+        } else if let Some(handle) = source.opt_handle("snapshot")? {
+            request.workspace = WorkspaceSource::Snapshot(handle.snapshot().map_err(wrong)?);
+        } else if let Some(reference) = source.json("stored")? {
+            request.workspace = WorkspaceSource::Stored(reference);
+        } else {
+            return Err(wrong("is neither a snapshot nor a reference to one".to_owned()));
+        }
         source.finish()?;
     }
     if let Some(origin) = args.opt_text("origin")? {
@@ -110,6 +110,44 @@ fn request(args: &mut Args, prompt: String) -> Result<StartRequest, Failure> {
     request.budget = args.json("budget")?.unwrap_or_default();
     request.parent = args.opt_parsed("parent")?;
     request.idempotency_key = args.opt_text("idempotency_key")?;
+    Ok((request, checkout))
+}
+
+/// How long a capture that is given up may take to clean up.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Waits, when it is dropped, until the other end is.
+struct Behind(Receiver<()>);
+
+impl Drop for Behind {
+    fn drop(&mut self) {
+        let gone = async {
+            let _ = self.0.recv().await;
+        };
+        let late = async {
+            let _ = async_io::Timer::after(LAST).await;
+        };
+        block_on(or(gone, late));
+    }
+}
+
+/// The request with the workspace as it is now.
+async fn captured(
+    mut request: StartRequest,
+    checkout: Option<Workspace>,
+    context: &Context,
+) -> Result<StartRequest, Failure> {
+    let Some(workspace) = checkout else { return Ok(request) };
+    let mut options = CaptureOptions::default();
+    options.control = context.control();
+    let (working, done) = async_channel::bounded(1);
+    // Given up, the thread heeds the token, and is waited for.
+    let _behind = Behind(done);
+    let work = move || {
+        let _working = working;
+        handoff_core::capture(&workspace, &options)
+    };
+    request.workspace = WorkspaceSource::Snapshot(off_thread(work).await?);
     Ok(request)
 }
 
@@ -122,20 +160,22 @@ pub fn hub(args: &mut Args) -> Result<(Handoff, Refusals), Failure> {
     args.held("hub", Handle::hub)
 }
 
-pub async fn start(mut args: Args, _: Context) -> Ended {
+pub async fn start(mut args: Args, context: Context) -> Ended {
     let (hub, refusals) = hub(&mut args)?;
     let prompt = args.opt_text("prompt")?.unwrap_or_default();
-    let request = request(&mut args, prompt)?;
+    let (request, checkout) = request(&mut args, prompt)?;
     args.finish()?;
+    let request = captured(request, checkout, &context).await?;
     let started = hub.start(request).await.map_err(|error| refusals.complete(error.into()))?;
     Ok(Reply::of(started_json(&started)))
 }
 
-pub async fn fan_out(mut args: Args, _: Context) -> Ended {
+pub async fn fan_out(mut args: Args, context: Context) -> Ended {
     let (hub, refusals) = hub(&mut args)?;
     let prompts = args.texts("prompts")?.unwrap_or_default();
-    let request = request(&mut args, String::new())?;
+    let (request, checkout) = request(&mut args, String::new())?;
     args.finish()?;
+    let request = captured(request, checkout, &context).await?;
     let started = hub.fan_out(request, prompts).await.map_err(|error| refusals.complete(error.into()))?;
     let one = |started: Result<Started, handoff_core::Error>| match started {
         Ok(started) => started_json(&started),

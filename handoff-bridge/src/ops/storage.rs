@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
-use handoff_core::conformance;
 use handoff_core::storage::{DirOptions, DirStorage};
 use handoff_core::{Error, Key, MemoryStorage, PutNew, Snapshots, Storage, StorageError};
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use super::{Ended, off_thread, snapshot};
 use crate::args::Args;
 use crate::handle::{Handle, Held};
 use crate::operation::Context;
-use crate::port::ForeignStorage;
+use crate::port::{ForeignStorage, foreign_body};
 use crate::{Failure, Reply};
 
 fn held(storage: impl Storage) -> Reply {
@@ -65,6 +64,15 @@ pub async fn put(mut args: Args, _: Context) -> Ended {
     let body = args.body();
     args.finish()?;
     storage.put(&key, body).await.map_err(failed("writing an object"))?;
+    Ok(Reply::default())
+}
+
+pub async fn put_stream(mut args: Args, _: Context) -> Ended {
+    let storage = args.held("storage", Handle::storage)?;
+    let key: Key = args.parsed("key")?;
+    let body = foreign_body(args.foreign("stream")?);
+    args.finish()?;
+    storage.put_stream(&key, body).await.map_err(failed("writing an object"))?;
     Ok(Reply::default())
 }
 
@@ -156,13 +164,4 @@ pub async fn load_snapshot(mut args: Args, _: Context) -> Ended {
     let reference = args.json("reference")?.ok_or_else(|| Failure::argument("reference", "is missing"))?;
     args.finish()?;
     Ok(snapshot::reply(snapshots.load(&reference).await?))
-}
-
-/// Checks a storage against its contract.
-pub async fn check(mut args: Args, _: Context) -> Ended {
-    let storage = args.held("storage", Handle::storage)?;
-    args.finish()?;
-    let report = conformance::storage::check(move || Arc::clone(&storage)).await;
-    let case = |case: &conformance::Case| json!({ "name": case.name, "clause": case.clause, "failure": case.failure });
-    Ok(Reply::of(json!({ "cases": report.cases.iter().map(case).collect::<Vec<_>>() })))
 }

@@ -1,12 +1,16 @@
 //! The core's ports, implemented by objects of the host's.
 
 mod agent;
+mod body;
+mod open;
 mod policy;
 mod runtime;
 mod scanner;
 mod storage;
 
 pub use agent::ForeignAgent;
+pub use body::foreign_body;
+pub use open::{ForeignOpen, stopped};
 pub use policy::{ForeignNotify, ForeignPolicy, Refusals};
 pub use runtime::ForeignRuntime;
 pub use scanner::ForeignScanner;

@@ -79,6 +79,7 @@ pub(super) fn advance(
         Ok(apply) => {
             report.outcome = HistoryOutcome::Moved;
             report.branch = manifest.head.branch.clone();
+            report.message = None;
             Ok(Some(Advanced { report, apply }))
         }
         Err((reason, message)) => {
@@ -117,6 +118,16 @@ fn may_move(repo: &Repo, target: &Path, op: &HeadOp, commit: Oid, bad_name: bool
             "not_clean",
             format!("{path} has changes that are not committed; commit them and apply again"),
         ));
+    }
+    if let (Some(name), None) = (&op.new.branch, op.branch_old) {
+        match repo.ref_in_the_way(name) {
+            Ok(None) => {}
+            Ok(Some(other)) => {
+                let why = format!("git cannot keep {name} beside {other}, which is here; rename one of them");
+                return Err(("ref_in_the_way", why));
+            }
+            Err(_) => return no("ref_in_the_way", "the refs here cannot be read; `git fsck` says why"),
+        }
     }
     match (&op.new.branch, op.branch_old) {
         (Some(name), _) if repo.is_checked_out_elsewhere(name) => {

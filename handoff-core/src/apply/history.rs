@@ -4,10 +4,11 @@ use super::ApplyHistory;
 use super::session::Session;
 use crate::error::Error;
 use crate::git::{Arrival, Refused};
+use crate::id::Oid;
 use crate::progress::Phase;
 use crate::report::{HistoryOutcome, HistoryReport};
 use crate::snapshot::part::{BASES, MAX_PART, bases, decode};
-use crate::snapshot::{History, HistoryCut, HistoryPart};
+use crate::snapshot::{History, HistoryCut, HistoryCutReason, HistoryPart};
 
 /// Why the commits could not be taken: a stable word, and the same for people.
 struct Trouble {
@@ -28,6 +29,10 @@ impl Session<'_> {
         let Some(history) = &self.manifest.history else { return Ok(()) };
         let mut report = HistoryReport::new(history.commits, HistoryOutcome::NotAsked);
         let here = self.manifest.head.commit.is_some_and(|head| self.repo.has_object(&head));
+        let unknown = history.cut.as_ref().is_some_and(|cut| cut.reason == HistoryCutReason::NoRemote);
+        if here && unknown {
+            return Ok(());
+        }
         if here {
             report.outcome = HistoryOutcome::Present;
         } else if let Some(cut) = &history.cut {
@@ -47,8 +52,19 @@ impl Session<'_> {
                 self.drift = self.repo.drift(&self.manifest.head)?;
             }
         }
+        let here = matches!(report.outcome, HistoryOutcome::Stored | HistoryOutcome::Present);
+        if let Some(tip) = self.manifest.head.commit.filter(|_| here)
+            && !self.has_merged(&tip)
+        {
+            report.message = Some(format!("`git merge {tip}` brings them into this branch"));
+        }
         self.history = Some(report);
         Ok(())
+    }
+
+    fn has_merged(&self, tip: &Oid) -> bool {
+        let here = self.repo.head_state().ok().and_then(|head| head.commit);
+        here.is_some_and(|here| self.repo.is_ahead_of(&here, tip))
     }
 
     fn take_parts(&self, history: &History, writes: bool) -> Result<Result<(), Trouble>, Error> {
@@ -63,8 +79,9 @@ impl Session<'_> {
         }
         let mut meter = self.options.control.phase(Phase::History, history.parts.len() as u64);
         let mut arrival = Arrival::new(&self.repo, writes);
-        for part in &history.parts {
-            if let Err(trouble) = self.take_part(part, &mut arrival) {
+        for (at, part) in history.parts.iter().enumerate() {
+            let which = format!("part {} of {}", at + 1, history.parts.len());
+            if let Err(trouble) = self.take_part(part, &which, &mut arrival) {
                 return Ok(Err(trouble));
             }
             meter.step(1, part.size, None)?;
@@ -75,12 +92,14 @@ impl Session<'_> {
         }
     }
 
-    fn take_part(&self, part: &HistoryPart, arrival: &mut Arrival<'_>) -> Result<(), Trouble> {
-        let damaged = || trouble("damaged", "a part of them is damaged; get the snapshot anew");
+    fn take_part(&self, part: &HistoryPart, which: &str, arrival: &mut Arrival<'_>) -> Result<(), Trouble> {
+        let damaged = || trouble("damaged", format!("{which} is damaged; get the snapshot anew"));
         if part.size > MAX_PART || self.snapshot.blob_size(&part.blob) != Some(part.size) {
             return Err(damaged());
         }
-        let content = self.snapshot.blob(&part.blob).map_err(|why| trouble("damaged", why.to_string()))?;
+        let content = self.snapshot.blob(&part.blob).map_err(|why| {
+            trouble("damaged", format!("{which} is damaged ({why}); get the snapshot anew"))
+        })?;
         let format = self.repo.format();
         let mut prefix = Vec::new();
         for base in bases(&content, format).map_err(|_| damaged())? {
@@ -135,6 +154,7 @@ fn why_cut(cut: &HistoryCut) -> String {
         "too_large" => format!(
             "they are larger than the capture's limit{place}; push the branch, or raise max_history_bytes"
         ),
+        "no_remote" => "no remote-tracking ref there says which commits are anywhere else; fetch there once, or capture with history all".into(),
         "unreadable" => format!("the source lacks objects of them{place}; `git fsck` there says which"),
         _ => "the capture ended before they were read".into(),
     }

@@ -61,7 +61,7 @@ impl<'a> Loose<'a> {
         let root = Root::open(at, &own)?;
         let mut findings = Vec::new();
         if let Some(home) = home.as_ref().filter(|_| writes) {
-            findings.extend(recover(None, at, &root, home)?.iter().map(recovered));
+            findings.extend(recover(None, at, &root, home, None)?.iter().map(recovered));
         }
         Ok(Self {
             snapshot,

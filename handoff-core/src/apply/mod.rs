@@ -248,11 +248,15 @@ fn run_on(
     for ((repo, target), advanced) in manifest.repos.iter().zip(targets).zip(&*advanced) {
         sessions.push(match target {
             Match::None(why) => Err(account::without_target(repo, why.clone())),
-            Match::Root(root) => match Session::open(snapshot, repo, root, options, writes) {
-                Ok(mut session) => {
-                    session.after = advanced.as_ref().and_then(|advanced| advanced.apply);
-                    Ok(session)
-                }
+            Match::Root(root) => match Session::open_after(
+                snapshot,
+                repo,
+                root,
+                options,
+                writes,
+                advanced.as_ref().and_then(|advanced| advanced.apply),
+            ) {
+                Ok(session) => Ok(session),
                 Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. } | Error::Cancelled)) => {
                     return Err(why);
                 }
@@ -282,6 +286,7 @@ fn run_on(
     }
     // Where no record could be written, the move of HEAD is what there is to undo.
     let moved = advanced.iter().flatten().find_map(|advanced| advanced.apply);
+    sessions.iter().flatten().for_each(Session::settle);
     let recorded =
         sessions.iter().flatten().any(Session::has_record) || loose.as_ref().is_ok_and(Loose::has_record);
     let mut loose = loose.map_or_else(|report| report, |loose| Some(loose.into_report()));

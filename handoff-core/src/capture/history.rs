@@ -6,7 +6,7 @@ use super::Run;
 use super::options::CaptureHistory;
 use super::read::Stop;
 use crate::error::Error;
-use crate::git::{Broken, NewObject, Objects, Repo, Unpushed};
+use crate::git::{Broken, Commits, Met, NewObject, Objects, Reach, Repo, Unpushed};
 use crate::id::Oid;
 use crate::path::RelPath;
 use crate::progress::Phase;
@@ -31,13 +31,17 @@ impl From<Error> for Enough {
 impl Run<'_> {
     /// The unpushed commits of a repository with HEAD at `head`; `None` where there are none.
     pub(super) fn history(&mut self, repo: &Repo, name: &str, head: &Head) -> Result<Option<History>, Stop> {
-        let Some(head) = head.commit.filter(|_| self.options.history == CaptureHistory::Auto) else {
-            return Ok(None);
+        let reach = match self.options.history {
+            CaptureHistory::Auto => Reach::Unpushed,
+            CaptureHistory::All => Reach::All,
+            CaptureHistory::Never => return Ok(None),
         };
+        let Some(head) = head.commit else { return Ok(None) };
         // A walk that meets a commit which is not here (a damaged or oddly cut history) says nothing of files.
-        let unpushed = match repo.unpushed(&head, self.options.max_history_commits) {
-            Ok(None) => return Ok(None),
-            Ok(Some(unpushed)) => unpushed,
+        let unpushed = match repo.unpushed(&head, reach, self.options.max_history_commits) {
+            Ok(Commits::None) => return Ok(None),
+            Ok(Commits::NoRemote) => return Ok(Some(cut(0, HistoryCut::new(HistoryCutReason::NoRemote)))),
+            Ok(Commits::These(unpushed)) => unpushed,
             Err(_) => return Ok(Some(cut(0, HistoryCut::new(HistoryCutReason::Unreadable)))),
         };
         let commits = unpushed.commits.len() as u64;
@@ -60,7 +64,11 @@ impl Run<'_> {
         let mut meter = self.options.control.phase(Phase::History, unpushed.commits.len() as u64);
         let mut press =
             Press { run: self, objects: Objects::new(repo), waiting: Vec::new(), raw: 0, parts: Vec::new() };
-        let listed = repo.new_objects(unpushed, &mut |object| {
+        let listed = repo.new_objects(unpushed, &mut |met| {
+            let object = match met {
+                Met::New(object) => object,
+                Met::Name { commit, path } => return press.check_name(name, commit, &path),
+            };
             if object.kind == ObjectKind::Commit {
                 meter.step(1, object.data.len() as u64, None)?;
                 if self.until.reached().is_some() {
@@ -84,8 +92,16 @@ fn cut(commits: u64, why: HistoryCut) -> History {
 }
 
 fn at(reason: HistoryCutReason, commit: Oid, path: RelPath) -> Enough {
+    Enough::Cut(Box::new(place(reason, commit, path)))
+}
+
+fn secret(reason: HistoryCutReason, commit: Oid, path: RelPath, rule: String) -> Enough {
+    Enough::Cut(Box::new(HistoryCut { rule: Some(rule), ..place(reason, commit, path) }))
+}
+
+fn place(reason: HistoryCutReason, commit: Oid, path: RelPath) -> HistoryCut {
     let path = Some(path).filter(|path| !path.as_bytes().is_empty());
-    Enough::Cut(Box::new(HistoryCut { commit: Some(commit), path, ..HistoryCut::new(reason) }))
+    HistoryCut { commit: Some(commit), path, ..HistoryCut::new(reason) }
 }
 
 /// Gathers objects into parts.
@@ -100,20 +116,15 @@ struct Press<'a> {
 }
 
 impl Press<'_> {
-    /// Whether a new content may leave the machine: the rules are those for files.
+    /// Whether a new object may leave the machine: the rules are those for files. Of a commit all is looked at: who
+    /// made it, the message, the text of tags that were merged.
     fn check(&self, repo: &str, object: &NewObject) -> Result<(), Enough> {
-        if object.kind != ObjectKind::Blob {
+        if object.kind == ObjectKind::Tree {
             return Ok(());
         }
         let secrets = self.run.secrets;
-        let stop = |reason, rule| match at(reason, object.commit, object.path.clone()) {
-            Enough::Cut(why) => Err(Enough::Cut(Box::new(HistoryCut { rule: Some(rule), ..*why }))),
-            failed @ Enough::Failed(_) => Err(failed),
-        };
-        if object.base.is_none()
-            && let Err(rule) = secrets.name(repo, &object.path)
-        {
-            return stop(HistoryCutReason::SecretName, rule);
+        if object.kind == ObjectKind::Blob && object.base.is_none() {
+            self.check_name(repo, object.commit, &object.path)?;
         }
         let found = secrets.look(repo, &object.path, MOST, &object.data).found;
         if found.is_empty() {
@@ -125,8 +136,18 @@ impl Press<'_> {
         let known: HashSet<_> =
             secrets.all(&before).into_iter().map(|found| (found.rule, found.value)).collect();
         match found.into_iter().find(|found| !known.contains(&(found.rule.clone(), found.value))) {
-            Some(new) => stop(HistoryCutReason::SecretContent, new.rule),
+            Some(new) => {
+                Err(secret(HistoryCutReason::SecretContent, object.commit, object.path.clone(), new.rule))
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Whether a new file may leave the machine under its name.
+    fn check_name(&self, repo: &str, commit: Oid, path: &RelPath) -> Result<(), Enough> {
+        match self.run.secrets.name(repo, path) {
+            Ok(_) => Ok(()),
+            Err(rule) => Err(secret(HistoryCutReason::SecretName, commit, path.clone(), rule)),
         }
     }
 

@@ -122,9 +122,13 @@ pub enum Bases {
 #[non_exhaustive]
 pub enum CaptureHistory {
     /// The commits that HEAD has and no remote-tracking ref has, with everything new in them. Where there is no
-    /// remote-tracking ref, nothing tells which commits are anywhere else, and none travel.
+    /// remote-tracking ref, nothing tells which commits are anywhere else: none travel, and the manifest says so
+    /// (`no_remote`).
     #[default]
     Auto,
+    /// Every commit that HEAD has, whatever remotes have, so that a repository which was never pushed travels whole.
+    /// The limits are the same. In a shallow clone, those that are here; the target must have what they build on.
+    All,
     /// None.
     Never,
 }

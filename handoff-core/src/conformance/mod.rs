@@ -59,7 +59,7 @@ use cases;
 async fn within(longest: Duration, work: Outcome<'_>) -> Result<(), String> {
     let late = async {
         SystemClock.sleep(longest).await;
-        Err(format!("was not done after {} seconds", longest.as_secs()))
+        Err(format!("was not done after {} seconds", longest.as_secs_f64()))
     };
     let caught = AssertUnwindSafe(futures_lite::future::or(work, late)).catch_unwind().await;
     caught.unwrap_or_else(|_| Err("it panicked".to_owned()))
@@ -89,6 +89,12 @@ impl Report {
     /// The cases that failed.
     pub fn failures(&self) -> impl Iterator<Item = &Case> {
         self.cases.iter().filter(|case| case.failure.is_some())
+    }
+}
+
+impl FromIterator<Case> for Report {
+    fn from_iter<I: IntoIterator<Item = Case>>(cases: I) -> Self {
+        Self { cases: cases.into_iter().collect() }
     }
 }
 

@@ -63,6 +63,26 @@ impl Repo {
         (valid && !name.starts_with('-') && name != "HEAD").then_some(full)
     }
 
+    /// The ref that keeps a new ref `name` from being made: git keeps refs like files, so `a` and `a/b` cannot both be,
+    /// loose or packed.
+    pub fn ref_in_the_way(&self, name: &str) -> Result<Option<String>, Error> {
+        let failed = |why: gix::Error| self.failed("looking for refs", why);
+        let repo = self.local();
+        let platform = repo.references().map_err(failed)?;
+        let below = format!("{name}/");
+        for found in platform.all().map_err(failed)? {
+            // One that cannot be read is there all the same, and stops git too; its name is then not told.
+            let Ok(found) = found else { continue };
+            let found = found.name().as_bstr().to_string();
+            if found.starts_with(&below)
+                || name.strip_prefix(&found).is_some_and(|rest| rest.starts_with('/'))
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether another work tree of this repository is on the branch.
     pub fn is_checked_out_elsewhere(&self, branch: &str) -> bool {
         let mut heads = vec![self.common_dir().to_owned()];
@@ -83,6 +103,9 @@ impl Repo {
         claim: &Path,
     ) -> Result<bool, Error> {
         let file = self.common_dir().join(name);
+        if expected.is_none() && self.ref_in_the_way(name)?.is_some() {
+            return Ok(false);
+        }
         if let Some(above) = file.parent() {
             fs::create_dir_all(above).map_err(|why| Error::io("creating", above, why))?;
         }
@@ -90,6 +113,7 @@ impl Repo {
         if self.ref_commit(name)? != expected {
             return Ok(false);
         }
+        remove_empty(&held.file);
         match new {
             Some(new) => held.replace(&format!("{new}\n"))?,
             None => held.remove()?,
@@ -142,6 +166,17 @@ impl Repo {
             let _ = file.write_all(line.as_bytes());
         }
     }
+}
+
+/// Directories that refs which are gone have left where one is to be; git removes them, too.
+fn remove_empty(dir: &Path) {
+    if !fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir()) {
+        return;
+    }
+    let Ok(inside) = fs::read_dir(dir) else { return };
+    inside.flatten().for_each(|entry| remove_empty(&entry.path()));
+    // Fails where there is something in it.
+    let _ = fs::remove_dir(dir);
 }
 
 fn lock_of(file: &Path) -> PathBuf {

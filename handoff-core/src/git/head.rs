@@ -136,7 +136,7 @@ impl Repo {
         let config = repo.config_snapshot();
         RepoFlags {
             linked_worktree: self.git_dir() != self.common_dir(),
-            partial_clone: config.string("extensions.partialClone").is_some(),
+            partial_clone: is_partial(config.plumbing()),
             shallow: repo.is_shallow().unwrap_or(false),
             sparse: config.boolean("core.sparseCheckout").unwrap_or(false),
             submodule: self.root().join(".git").is_file()
@@ -228,4 +228,18 @@ pub(crate) struct Moment {
     index: Option<super::index::IndexStamp>,
     operation: Option<Operation>,
     stashes: u64,
+}
+
+/// Whether objects may be absent because a remote has them. Git of today says so of the remote, that of some years ago
+/// also in an extension of the format.
+fn is_partial(config: &gix::config::File) -> bool {
+    let mut remotes = config.sections_by_name("remote").into_iter().flatten();
+    config.string("extensions.partialClone").is_some()
+        || remotes.any(|remote| {
+            let said = remote.value_implicit("promisor");
+            said.is_some_and(|value| match value {
+                None => true,
+                Some(value) => gix::config::Boolean::try_from(value).is_ok_and(|value| value.0),
+            })
+        })
 }

@@ -27,6 +27,33 @@ pub(crate) struct Unpushed {
     pub too_many: bool,
 }
 
+/// Which commits are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those that no remote-tracking ref has.
+    Unpushed,
+    All,
+}
+
+/// The commits that are to travel, as far as they can be told.
+pub(crate) enum Commits {
+    /// There are none.
+    None,
+    /// There is no remote-tracking ref: nothing says what is anywhere else.
+    NoRemote,
+    These(Unpushed),
+}
+
+/// What the walk through commits meets.
+pub(crate) enum Met {
+    New(NewObject),
+    /// A content that is carried already, where no parent of the commit has a file.
+    Name {
+        commit: Oid,
+        path: RelPath,
+    },
+}
+
 /// An object that came with an unpushed commit.
 pub(crate) struct NewObject {
     pub kind: ObjectKind,
@@ -51,25 +78,29 @@ pub(crate) enum Broken<E> {
 }
 
 impl Repo {
-    /// The commits that `head` reaches and no remote-tracking ref does, up to `most`. `None` where there are none, or no
-    /// remote-tracking ref: then nothing says what is anywhere else.
+    /// The commits that `head` reaches, and for [`Reach::Unpushed`] no remote-tracking ref does, up to `most`.
     ///
     /// Linear in those commits, and in those that remotes have and HEAD has not, as far as they are younger.
-    pub fn unpushed(&self, head: &Oid, most: u64) -> Result<Option<Unpushed>, Error> {
+    pub fn unpushed(&self, head: &Oid, reach: Reach, most: u64) -> Result<Commits, Error> {
         let failed = |why: gix::Error| self.failed("looking for unpushed commits", why);
         let repo = self.local();
-        let Some(head_id) = to_gix(head) else { return Ok(None) };
+        let Some(head_id) = to_gix(head) else { return Ok(Commits::None) };
         let mut pushed = HashSet::new();
-        let platform = repo.references().map_err(failed)?;
-        for reference in platform.remote_branches().map_err(failed)? {
-            // A ref that is broken, or names another ref (`origin/HEAD`), says nothing that others do not.
-            let Ok(reference) = reference else { continue };
-            if let Some(id) = reference.target().try_id() {
-                pushed.insert(id.to_owned());
+        if reach == Reach::Unpushed {
+            let platform = repo.references().map_err(failed)?;
+            for reference in platform.remote_branches().map_err(failed)? {
+                // A ref that is broken, or names another ref (`origin/HEAD`), says nothing that others do not.
+                let Ok(reference) = reference else { continue };
+                if let Some(id) = reference.target().try_id() {
+                    pushed.insert(id.to_owned());
+                }
             }
-        }
-        if pushed.is_empty() || pushed.contains(&head_id) {
-            return Ok(None);
+            if pushed.is_empty() {
+                return Ok(Commits::NoRemote);
+            }
+            if pushed.contains(&head_id) {
+                return Ok(Commits::None);
+            }
         }
         let known = pushed.into_iter().filter(|id| repo.has_object(*id));
         let walk = repo.rev_walk([head_id]).with_hidden(known).all().map_err(failed)?;
@@ -77,26 +108,46 @@ impl Repo {
         for commit in walk {
             let commit = commit.map_err(failed)?;
             if parents.len() as u64 >= most {
-                return Ok(Some(Unpushed { too_many: true, ..Unpushed::default() }));
+                return Ok(Commits::These(Unpushed { too_many: true, ..Unpushed::default() }));
             }
             parents.insert(commit.id, commit.parent_ids.iter().copied().collect());
         }
         if parents.is_empty() {
-            return Ok(None);
+            return Ok(Commits::None);
         }
-        Ok(Some(in_order(head_id, &parents)))
+        self.add_parents_cut_off(&repo, &mut parents)?;
+        Ok(Commits::These(in_order(head_id, &parents)))
     }
 
-    /// Calls `each` with every object that `unpushed` brings, contents before what names them. Objects that a parent
-    /// has at the same path are not new; nor are those of a partial clone that are only at its remote.
+    /// Where a shallow clone ends, a commit still names the parents that are not here.
+    fn add_parents_cut_off(
+        &self,
+        repo: &gix::Repository,
+        parents: &mut HashMap<gix::ObjectId, Vec<gix::ObjectId>>,
+    ) -> Result<(), Error> {
+        let cut_off = repo.shallow_commits().map_err(|why| self.failed("reading where history ends", why))?;
+        let objects = Objects::new(self);
+        for id in cut_off.iter().flat_map(|ends| ends.iter()) {
+            let (Some(known), Some(oid)) = (parents.get_mut(id), from_gix(*id)) else { continue };
+            if let Some((_, above)) = objects.read(&oid).and_then(|(_, data)| names_of(&data, objects.hash()))
+            {
+                *known = above.iter().filter_map(to_gix).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every object that `unpushed` brings, contents before what names them, and with every new name
+    /// of a content that came before. Objects that a parent has at the same path are not new; nor are those of a
+    /// partial clone that are only at its remote.
     pub fn new_objects<E>(
         &self,
         unpushed: &Unpushed,
-        each: &mut dyn FnMut(NewObject) -> Result<(), E>,
+        each: &mut dyn FnMut(Met) -> Result<(), E>,
     ) -> Result<(), Broken<E>> {
         let partial = self.flags().partial_clone;
-        let mut walk =
-            Walk { objects: Objects::new(self), partial, seen: HashSet::new(), commit: None, each };
+        let (seen, places) = (HashSet::new(), HashSet::new());
+        let mut walk = Walk { objects: Objects::new(self), partial, seen, places, commit: None, each };
         unpushed.commits.iter().try_for_each(|commit| walk.commit(*commit))
     }
 }
@@ -201,8 +252,18 @@ struct Walk<'a, E> {
     objects: Objects<'a>,
     partial: bool,
     seen: HashSet<Oid>,
+    /// Where trees were met, so that each is gone through once at each place.
+    places: HashSet<(Oid, Vec<u8>)>,
     commit: Option<Oid>,
-    each: &'a mut dyn FnMut(NewObject) -> Result<(), E>,
+    each: &'a mut dyn FnMut(Met) -> Result<(), E>,
+}
+
+/// What is to be told of a tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    Objects,
+    /// It is somewhere else already: only the names that its contents have here.
+    Names,
 }
 
 impl<E> Walk<'_, E> {
@@ -215,7 +276,7 @@ impl<E> Walk<'_, E> {
             .iter()
             .filter_map(|parent| Some(names_of(&self.objects.read(parent)?.1, self.objects.hash())?.0))
             .collect();
-        self.tree(tree, &mut Vec::new(), &before)?;
+        self.tree(tree, &mut Vec::new(), &before, Tell::Objects)?;
         self.emit(NewObject {
             kind,
             oid: id,
@@ -227,8 +288,13 @@ impl<E> Walk<'_, E> {
     }
 
     /// `before`: what the commit's parents have at `path`.
-    fn tree(&mut self, id: Oid, path: &mut Vec<u8>, before: &[Oid]) -> Result<(), Broken<E>> {
-        if before.contains(&id) || !self.seen.insert(id) {
+    fn tree(&mut self, id: Oid, path: &mut Vec<u8>, before: &[Oid], tell: Tell) -> Result<(), Broken<E>> {
+        if before.contains(&id) {
+            return Ok(());
+        }
+        let met_here = !self.places.insert((id, path.clone()));
+        let tell = if tell == Tell::Objects && self.seen.insert(id) { Tell::Objects } else { Tell::Names };
+        if tell == Tell::Names && met_here {
             return Ok(());
         }
         let depth = path.iter().filter(|byte| **byte == b'/').count();
@@ -255,16 +321,23 @@ impl<E> Walk<'_, E> {
             match item {
                 Item::Tree(tree) => {
                     let old: Vec<Oid> = old.filter_map(Item::tree).collect();
-                    self.tree(tree, path, &old)?;
+                    self.tree(tree, path, &old, tell)?;
                 }
                 Item::Blob(blob) => {
                     let old: Vec<Oid> = old.filter_map(Item::blob).collect();
-                    if !old.contains(&blob) && self.seen.insert(blob) {
-                        self.blob(blob, path, old.first().copied())?;
+                    if !old.contains(&blob) {
+                        if tell == Tell::Objects && self.seen.insert(blob) {
+                            self.blob(blob, path, old.first().copied())?;
+                        } else if old.is_empty() {
+                            self.name(path)?;
+                        }
                     }
                 }
             }
             path.truncate(len);
+        }
+        if tell == Tell::Names {
+            return Ok(());
         }
         let commit = self.commit.unwrap_or(id);
         let (path, base) = (RelPath::new(path.as_slice()), before.first().copied());
@@ -284,7 +357,12 @@ impl<E> Walk<'_, E> {
         if object.data.len() > MAX_OBJECT {
             return Err(Broken::TooLarge { commit: object.commit, path: object.path });
         }
-        (self.each)(object).map_err(Broken::Stopped)
+        (self.each)(Met::New(object)).map_err(Broken::Stopped)
+    }
+
+    fn name(&mut self, path: &[u8]) -> Result<(), Broken<E>> {
+        let Some(commit) = self.commit else { return Ok(()) };
+        (self.each)(Met::Name { commit, path: RelPath::new(path) }).map_err(Broken::Stopped)
     }
 
     /// In a partial clone, what is absent is at the remote, and so nothing new.

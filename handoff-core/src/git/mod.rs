@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
 pub(crate) use branch::HeadState;
 pub(crate) use encoding::Encoding;
-pub(crate) use history::{Arrival, Broken, NewObject, Objects, Refused, Unpushed};
+pub(crate) use history::{Arrival, Broken, Commits, Met, NewObject, Objects, Reach, Refused, Unpushed};
 pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;

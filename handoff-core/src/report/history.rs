@@ -15,7 +15,7 @@ pub struct HistoryReport {
     pub branch: Option<String>,
     /// How many there are.
     pub commits: u64,
-    /// More about the reason, for people.
+    /// More for people: about the reason, or how to have the commits in the branch that is checked out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// What became of them.
@@ -70,6 +70,9 @@ impl fmt::Display for HistoryReport {
                 write!(f, "{count} not pushed at the source; this checkout was put on the last of them")
             }
             "stored" => write!(f, "{count} not pushed at the source were stored here"),
+            _ if self.reason.as_deref() == Some("no_remote") => {
+                write!(f, "the source's commits did not come")
+            }
             _ => write!(f, "{count} not pushed at the source did not come"),
         }?;
         self.message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))

@@ -3,6 +3,7 @@
 mod branch;
 mod cut;
 mod hostile;
+mod inner;
 
 use handoff_core::snapshot::HistoryPart;
 use handoff_core::{
@@ -109,7 +110,10 @@ fn unpushed_commits_travel_beside_uncommitted_work() {
         let report = apply(&snapshot, &workspace, &objects()).unwrap();
         assert_eq!(outcome(&report), (HistoryOutcome::Stored, None), "{report}");
         assert_eq!(report.repos[0].drift.kind, DriftKind::Behind);
-        assert!(report.to_string().contains("not pushed at the source were stored here"), "{report}");
+        let told = format!(
+            "not pushed at the source were stored here: `git merge {head}` brings them into this branch"
+        );
+        assert!(report.to_string().contains(&told), "{report}");
         assert_whole(&stage.there, &head);
         let ours = git::git(&stage.here.root, &["log", "--format=%H %T %an %s", &head]);
         assert_eq!(git::git(&stage.there.root, &["log", "--format=%H %T %an %s", &head]), ours);
@@ -143,8 +147,7 @@ fn pushed_commits_and_repositories_without_a_remote_have_no_history() {
     assert!(none(&stage.here), "any remote will do");
     let alone = Repo::init(stage.dir.path().join("alone"), Format::Sha1);
     alone.write("a", "a");
-    alone.commit("a");
-    assert!(none(&alone));
+    assert!(none(&alone), "no commit at all");
 }
 
 #[test]

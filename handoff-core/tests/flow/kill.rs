@@ -2,6 +2,8 @@
 //!
 //! A sample of the calls by default; `HANDOFF_KILL_ALL=1` takes every one, `HANDOFF_SEED` moves the sample.
 
+mod moves;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +20,7 @@ use crate::support::trace;
 const SAMPLE: usize = 240;
 
 /// All points, or an even sample of them in which changing calls have three quarters.
-fn sample(points: Vec<Point>) -> Vec<Point> {
+fn sample(points: Vec<Point>, most: usize) -> Vec<Point> {
     if wants_all() {
         return points;
     }
@@ -29,8 +31,8 @@ fn sample(points: Vec<Point>) -> Vec<Point> {
         let step = points.len().div_ceil(most).max(1);
         points.into_iter().skip(seed % step).step_by(step).collect()
     };
-    let mut chosen = every(changing, SAMPLE * 3 / 4);
-    chosen.extend(every(other, SAMPLE / 4));
+    let mut chosen = every(changing, most * 3 / 4);
+    chosen.extend(every(other, most / 4));
     chosen
 }
 
@@ -53,7 +55,7 @@ fn at_every_point(
     trace::require();
     let probe = scene.fresh(from);
     let all = points(&job(&probe), &scene.scratch.path().join("trace"));
-    let chosen = sample(all.clone());
+    let chosen = sample(all.clone(), SAMPLE);
     eprintln!("{} of {} points", chosen.len(), all.len());
     let mut wrong = Vec::new();
     let mut stopped = 0;

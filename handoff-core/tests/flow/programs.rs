@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use handoff_core::HistoryOutcome;
+
 use crate::support::driver::{Job, Operation};
 use crate::support::git;
 use crate::support::repo::{Format, Repo, scratch};
@@ -193,10 +195,11 @@ impl Scene {
         Self { scratch, source, target, markers }
     }
 
-    /// Runs `job` with every variable set to a program of ours, and asserts that it started none.
+    /// Runs `job` with every variable set to a program of ours, and asserts that it started none and asked for no
+    /// network.
     fn run(&self, job: &Job) -> crate::support::driver::Answer {
         let log = self.scratch.path().join("trace");
-        let mut command = trace::under(&job.command(), &["-e", "trace=execve,execveat"], &log);
+        let mut command = trace::under(&job.command(), &["-e", "trace=execve,execveat,%network"], &log);
         for variable in VARIABLES {
             let program = self.scratch.path().join("variables").join(variable);
             command.env(variable, self.markers.program(&program, variable));
@@ -308,4 +311,58 @@ fn objects_that_are_missing_are_not_fetched() {
     let paths: Vec<_> = repo.entries.iter().map(|entry| entry.path.to_string()).collect();
     assert_eq!(paths, ["changed.txt", "new.txt"]);
     assert!(repo.flags.partial_clone);
+}
+
+/// Unpushed commits are read and stored without a program and without the network, where git would want both: partial
+/// clones on both sides, which lack what the commits name and build on, armed with markers.
+#[test]
+fn unpushed_commits_ask_for_no_program_and_no_network() {
+    trace::require();
+    let mut scene = Scene::new();
+    let origin = Repo { root: scene.scratch.path().join("base/app") };
+    origin.git(&["config", "uploadpack.allowFilter", "true"]);
+    origin.write("text.txt", "second\n");
+    origin.commit("second");
+    let old = git::line(&origin.root, &["rev-parse", "HEAD~1:text.txt"]);
+    let clone = |name: &str| {
+        let root = scene.scratch.path().join(name).join("app");
+        fs::create_dir_all(root.parent().unwrap()).unwrap();
+        let url = format!("file://{}", origin.root.display());
+        let args = ["clone", "-q", "--filter=tree:0", "--template=", &url, root.to_str().unwrap()];
+        git::git(scene.scratch.path(), &args);
+        Repo { root }
+    };
+    let (source, target) = (clone("partial-source"), clone("partial-target"));
+    source.write("text.txt", "committed\n").write("committed.txt", "committed\n");
+    source.git(&["add", "text.txt", "committed.txt"]);
+    // A file of the first commit, whose content the clone does not have.
+    source.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{old},old.txt")]);
+    let tree = git::line(&source.root, &["write-tree", "--missing-ok"]);
+    let commit = git::line(&source.root, &["commit-tree", &tree, "-p", "HEAD", "-m", "not pushed"]);
+    source.git(&["update-ref", "refs/heads/main", &commit]);
+    source.write("new.txt", "new\n");
+    for (repo, programs) in [(&source, "source-armed"), (&target, "target-armed")] {
+        scene.markers.arm(repo, &scene.scratch.path().join(programs));
+        git::output(&repo.root, &["cat-file", "-p", &old], b"");
+        assert_eq!(scene.markers.found(), ["remote.origin.uploadpack"], "git would have fetched");
+        scene.markers.clear();
+    }
+    (scene.source, scene.target) = (source, target);
+
+    let bundle = scene.scratch.path().join("commits.handoff");
+    let answer = scene.scratch.path().join("answer");
+    let job = |operation, repo: &Repo| Job::new(operation, &repo.root, &answer).with_bundle(&bundle);
+    let captured = scene.run(&job(Operation::Capture, &scene.source));
+    assert!(captured.error.is_none(), "{:?}", captured.error);
+    let into = |branch: bool| Job { objects: !branch, branch, ..job(Operation::Apply, &scene.target) };
+    for (branch, reason) in [(false, None), (true, Some("incomplete"))] {
+        let applied = scene.run(&into(branch));
+        let report = applied.report.unwrap_or_else(|| panic!("{:?}", applied.error));
+        let history = report.repos[0].history.as_ref().unwrap();
+        assert!(matches!(history.outcome, HistoryOutcome::Stored | HistoryOutcome::Present), "{report}");
+        assert_eq!(history.reason.as_deref(), reason, "{report}");
+    }
+    let mut command = git::command(&scene.target.root);
+    command.env("GIT_NO_LAZY_FETCH", "1").args(["cat-file", "-e", &format!("{commit}:committed.txt")]);
+    assert!(command.output().unwrap().status.success(), "the commits arrived");
 }

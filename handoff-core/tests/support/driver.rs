@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use handoff_core::{
-    ApplyOptions, ApplyReport, CaptureOptions, Durability, OnConflict, Snapshot, Staging, Workspace, apply,
-    capture, plan, preview, undo,
+    ApplyHistory, ApplyOptions, ApplyReport, CaptureOptions, Durability, OnConflict, Snapshot, Staging,
+    Workspace, apply, capture, plan, preview, undo,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,10 @@ pub struct Job {
     pub apply_id: Option<String>,
     pub theirs: bool,
     pub leave_index: bool,
+    /// Unpushed commits become available.
+    pub objects: bool,
+    /// The checkout moves to the snapshot's commit.
+    pub branch: bool,
     /// Without waiting for the disk.
     pub fast: bool,
     /// The answer is written by `write` and not by `pwrite64`, for runs in which every call of the latter fails.
@@ -74,6 +78,8 @@ impl Job {
             apply_id: None,
             theirs: false,
             leave_index: false,
+            objects: false,
+            branch: false,
             fast: false,
             plain_answer: false,
             answer: answer.to_owned(),
@@ -150,6 +156,12 @@ fn perform(job: &Job) -> Result<Answer, handoff_core::Error> {
     }
     if job.leave_index {
         options.staging = Staging::Leave;
+    }
+    if job.objects {
+        options.history = ApplyHistory::Objects;
+    }
+    if job.branch {
+        options.history = ApplyHistory::Branch;
     }
     if job.fast {
         options.durability = Durability::Process;

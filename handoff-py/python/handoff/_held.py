@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -43,7 +43,9 @@ def ports_of(*values: object) -> tuple[Port, ...]:
     """The Python objects that the core calls when it works with these."""
     found: dict[int, Port] = {}
     for value in values:
-        if isinstance(value, Held):
+        if isinstance(value, list):
+            found.update((id(port), port) for port in ports_of(*value))
+        elif isinstance(value, Held):
             found.update((id(port), port) for port in value._ports)
         elif isinstance(value, Port):
             found[id(value)] = value
@@ -88,6 +90,8 @@ def _packed(value: object) -> object:
         return value._handle
     if isinstance(value, Port):
         return value.native
+    if isinstance(value, list):
+        return [_packed(item) for item in value]
     return value
 
 
@@ -138,3 +142,10 @@ def mapping(value: object, argument: str) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
         raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a mapping", argument=argument)
     return dict(value)
+
+
+def strings(value: object, argument: str, noun: str = "strings") -> list[Any]:
+    """A sequence of strings, or of what ``noun`` says; one string alone is a mistake."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a list of {noun}", argument=argument)
+    return list(value)

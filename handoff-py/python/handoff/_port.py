@@ -53,6 +53,11 @@ class Port:
             # Tasks of a loop that was closed will not end.
             self.tasks = {task for task in self.tasks if not task.get_loop().is_closed()}
 
+    def join(self, other: Port) -> None:
+        """Calls go where those of ``other`` go, unless an event loop is known."""
+        if self.running_loop() is None:
+            self.loop, self.context = other.running_loop(), other.context
+
     def running_loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop that calls go to, if there is one."""
         return None if self.loop is None or self.loop.is_closed() else self.loop
@@ -123,7 +128,7 @@ class _Job:
     def answer(self, found: Any) -> None:
         try:
             self.native.done(*self.meaning(found))
-        except InvalidArgumentError as error:
+        except (InvalidArgumentError, Nonsense) as error:
             self.fail(Nonsense(self.says(str(error))))
         except Exception as error:
             self.fail(error)
@@ -150,9 +155,9 @@ class Nonsense(TypeError):
     """An implementer returned what it must not."""
 
 
-def nonsense(method: str, found: object, wanted: str) -> Nonsense:
+def nonsense(found: object, wanted: str) -> Nonsense:
     """The error for a result of the wrong type."""
-    return Nonsense(f"{method} returned {describe(found)}; it has to return {wanted}")
+    return Nonsense(f"returned {describe(found)}; it has to return {wanted}")
 
 
 def describe(found: object) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from . import _held
-from ._held import Held, call, content, handle_only, instance, nothing, start, text, value_only
+from ._held import Held, call, content, handle_only, instance, mapping, nothing, start, strings, text, value_only
 from ._port import Answer, Port, nonsense, require
 from ._value import Value
 from .capture import milliseconds
@@ -159,7 +159,7 @@ class Session(Held):
 
     def usage(self, used: Mapping[str, int]) -> Operation[None]:
         """Reports what the session has used so far, in total. Beyond the budget the session is cancelled."""
-        return start("session.usage", {"session": self, "used": dict(used)}, nothing)
+        return start("session.usage", {"session": self, "used": mapping(used, "used")}, nothing)
 
     def remaining_budget(self) -> dict[str, int]:
         """What is left of each limited unit."""
@@ -212,8 +212,8 @@ class CommandAgent(BuiltInAgent):
         max_output: int | None = None,
     ) -> None:
         arguments = {
-            "program": program,
-            "args": list(args),
+            "program": text(program, "program"),
+            "args": strings(args, "args"),
             **({} if info is None else instance(info, AgentInfo, "info").to_dict()),
             "grace": None if grace is None else milliseconds(grace, "grace"),
             "max_output": max_output,
@@ -245,7 +245,7 @@ def _describe(it: Any, args: Any, body: bytes | None) -> Any:
 
     def meaning(found: Any) -> Answer:
         if not isinstance(found, AgentInfo):
-            raise nonsense("describe", found, "an AgentInfo")
+            raise nonsense(found, "an AgentInfo")
         return found.to_dict(), None
 
     return (describe if describe is not None else lambda: AgentInfo(type(it).__name__)), meaning
@@ -255,7 +255,7 @@ def _end(found: Any) -> Answer:
     if found is None:
         return None, None
     if not isinstance(found, SessionEnd):
-        raise nonsense("run", found, "a SessionEnd or None")
+        raise nonsense(found, "a SessionEnd or None")
     return ({"failed": found.reason} if found.state == "failed" else found.state), None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._held import instance
+from ._held import instance, strings
 from ._held import start as _start
 from ._port import describe
 from ._value import Value
@@ -98,7 +98,8 @@ def capture(
     :param list_ignored: whether ignored files that are not carried are listed. Default false.
     :param empty_dirs: whether empty directories travel. Default true.
     :param bases: whether committed contents of changed files travel, so that a merge never lacks them. Default always.
-    :param history: whether commits travel that no remote-tracking ref has. Default auto.
+    :param history: whether commits travel that no remote-tracking ref has (``auto``), or all that HEAD has (``all``).
+        Default auto.
     :param max_history_commits: most such commits; with more, none travel. Default 10,000.
     :param max_history_bytes: most bytes of them, compressed; with more, none travel. Default 64 MiB.
     :param deadline: seconds after which the capture ends with what it has, marked partial.
@@ -146,13 +147,6 @@ def start(op: str, workspace: object, options: Mapping[str, Any], make: Any) -> 
     if op == "capture":
         arguments["manifest"] = "without"
     return _start(op, arguments, make)
-
-
-def strings(value: object, argument: str) -> list[Any]:
-    """A sequence of strings; one alone is a mistake."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise InvalidArgumentError(f"{argument} is {describe(value)}; pass a list of strings", argument=argument)
-    return list(value)
 
 
 def milliseconds(seconds: object, argument: str) -> int:

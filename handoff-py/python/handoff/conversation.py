@@ -184,6 +184,8 @@ def fork_point(at: object) -> Any:
         raise InvalidArgumentError(
             f"at is {describe(at)}; pass a number of messages, the id of a message, or 'head'", argument="at"
         )
+    if isinstance(at, int) and at < 0:
+        raise InvalidArgumentError("at is a negative number; pass a number of messages", argument="at")
     return {"count": at} if isinstance(at, int) else {"after": at}
 
 

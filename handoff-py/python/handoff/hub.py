@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ._held import Held, call, content, handle_only, instance, nothing, ports_of, start, text
+from ._held import (
+    Held,
+    call,
+    content,
+    handle_only,
+    instance,
+    mapping,
+    nothing,
+    ports_of,
+    start,
+    strings,
+    text,
+)
 from ._port import describe
-from .capture import capture, milliseconds, strings
+from .capture import milliseconds
 from .conversation import ConversationHead, Conversations, fork_point, messages
 from .errors import HandoffError, InvalidArgumentError, from_failure
 from .notify import Notify, as_notify
@@ -28,6 +40,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["Handoff"]
+
+
+AnyRun: TypeAlias = "str | Run | Started"
+"""A run: its id, or what has it."""
 
 
 class Handoff(Held):
@@ -112,7 +128,7 @@ class Handoff(Held):
 
     def continue_(
         self,
-        run: str,
+        run: AnyRun,
         *,
         actor: str,
         prompt: str,
@@ -128,7 +144,7 @@ class Handoff(Held):
 
     def answer(
         self,
-        run: str,
+        run: AnyRun,
         *,
         actor: str,
         prompt: str,
@@ -142,31 +158,30 @@ class Handoff(Held):
         """
         return start("handoff.answer", self._request(locals()), _continued)
 
-    def cancel(self, run: str, *, actor: str) -> Operation[None]:
+    def cancel(self, run: AnyRun, *, actor: str) -> Operation[None]:
         """Asks a run to stop. Cancelling an ended run does nothing."""
         return start("handoff.cancel", self._request(locals()), nothing)
 
-    def wait(self, run: str, *, actor: str, deadline: float | None = None) -> Operation[Run]:
+    def wait(self, run: AnyRun, *, actor: str, deadline: float | None = None) -> Operation[Run]:
         """Waits until a run has ended or is blocked.
 
         :raises TimedOutError: after ``deadline`` seconds.
         """
         return start("handoff.wait", self._request(locals()), _run)
 
-    def run(self, run: str, *, actor: str) -> Operation[Run]:
+    def run(self, run: AnyRun, *, actor: str) -> Operation[Run]:
         """One run as ``actor`` may see it.
 
         :raises NotFoundError: the same for an absent run and for one that the actor may not know of.
         """
         return start("handoff.run", self._request(locals()), _run)
 
-    def result(self, run: str, *, actor: str) -> Operation[Snapshot | None]:
+    def result(self, run: AnyRun, *, actor: str) -> Operation[Snapshot | None]:
         """The latest workspace state of a run, to review; ``None`` when there is none."""
         return start("handoff.result", self._request(locals()), _snapshot)
 
-    def affordance(self, run: str | Run | Started, *, actor: str) -> Operation[Affordance]:
+    def affordance(self, run: AnyRun, *, actor: str) -> Operation[Affordance]:
         """What ``actor`` can do with a run right now."""
-        run = run if isinstance(run, str) else run.id
         return start("handoff.affordance", self._request(locals()), lambda value, body: Affordance.from_dict(value))
 
     def list_runs(
@@ -184,7 +199,7 @@ class Handoff(Held):
     @keywords(ApplyOptions)
     def pull(
         self,
-        run: str,
+        run: AnyRun,
         workspace: Workspace,
         *,
         actor: str,
@@ -199,7 +214,7 @@ class Handoff(Held):
         given = {"run": run, "workspace": workspace, "actor": actor, "action": action, **options}
         return start("handoff.pull", self._request(given, capture_first=False), _pulled)
 
-    def watch(self, run: str, *, actor: str, cursor: Cursor | None = None) -> Watch:
+    def watch(self, run: AnyRun, *, actor: str, cursor: Cursor | None = None) -> Watch:
         """Follows a run: every message and every record once, in order, up to its end.
 
         Iterate over it with ``async for``, or with ``for`` in code that is not asynchronous. Go on later, or elsewhere,
@@ -213,17 +228,20 @@ class Handoff(Held):
     def _request(self, given: Mapping[str, Any], *, capture_first: bool = True) -> dict[str, Any]:
         """What a method was called with, as the core takes it."""
         arguments = {name: value for name, value in given.items() if value is not None and name != "self"}
+        if isinstance(given.get("run"), (Run, Started)):
+            arguments["run"] = given["run"].id
         for name in ("actor", "environment", "run", "prompt"):
             if name in given:
-                text(given[name], name)
+                text(arguments.get(name), name)
         if "conversation" in arguments:
             arguments["conversation"] = _conversation(arguments["conversation"])
         if capture_first and "workspace" in arguments:
             arguments["workspace"] = _workspace(arguments["workspace"])
         if "attachments" in arguments:
-            arguments["attachments"] = [_attachment(one) for one in arguments["attachments"]]
+            given_ = strings(arguments["attachments"], "attachments", "PromptAttachment")
+            arguments["attachments"] = [_attachment(one, f"attachments[{at}]") for at, one in enumerate(given_)]
         if "budget" in arguments:
-            arguments["budget"] = dict(arguments["budget"])
+            arguments["budget"] = mapping(arguments["budget"], "budget")
         if "prompts" in arguments:
             arguments["prompts"] = list(arguments["prompts"])
         if "deadline" in arguments:
@@ -237,14 +255,14 @@ def _conversation(given: Any) -> dict[str, Any]:
     if isinstance(given, ConversationHead):
         return {"id": given.id}
     if isinstance(given, ConversationSource):
-        found = {"id": given.id, "at": fork_point(given.at), "expect": given.messages}
+        found = {"id": text(given.id, "conversation.id"), "at": fork_point(given.at), "expect": given.messages}
         return {name: value for name, value in found.items() if value is not None}
     return {"messages": messages(given, "conversation")}
 
 
 def _workspace(given: Any) -> dict[str, Any]:
     if isinstance(given, Workspace):
-        given = capture(given)
+        return {"checkout": given._handle}
     if isinstance(given, Snapshot):
         return {"snapshot": given._handle}
     if isinstance(given, SnapshotRef):
@@ -254,12 +272,12 @@ def _workspace(given: Any) -> dict[str, Any]:
     )
 
 
-def _attachment(given: Any) -> dict[str, Any]:
-    found = instance(given, PromptAttachment, "attachments")
+def _attachment(given: Any, place: str) -> dict[str, Any]:
+    found = instance(given, PromptAttachment, place)
     return {
-        "name": found.name,
-        "media_type": found.media_type,
-        "content": content(found.content, "attachments.content"),
+        "name": text(found.name, f"{place}.name"),
+        "media_type": text(found.media_type, f"{place}.media_type"),
+        "content": content(found.content, f"{place}.content"),
     }
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from .errors import HandoffError
+from .errors import HandoffError, InvalidArgumentError
 from .progress import CancelToken, Progress, ProgressFn
 
 if TYPE_CHECKING:
@@ -197,6 +197,15 @@ def finish(
 ) -> T:
     """The result, waited for on this thread, with progress reported here."""
     native = operation._native
+    for given, name, right in (
+        (progress, "progress", progress is None or callable(progress)),
+        (cancel, "cancel", cancel is None or isinstance(cancel, CancelToken)),
+    ):
+        if not right:
+            operation._stop()
+            noun = "function" if name == "progress" else "CancelToken"
+            message = f"{name} is an object of type {type(given).__name__}; pass a {noun}"
+            raise InvalidArgumentError(message, argument=name)
     if cancel is not None:
         cancel._watch(native.cancel)
     try:

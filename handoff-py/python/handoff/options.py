@@ -37,7 +37,7 @@ class CaptureOptions(TypedDict, total=False):
     list_ignored: bool | None
     empty_dirs: bool | None
     bases: Literal["always", "never"] | None
-    history: Literal["auto", "never"] | None
+    history: Literal["all", "auto", "never"] | None
     max_history_commits: int | None
     max_history_bytes: int | None
     deadline: float | None

@@ -44,7 +44,7 @@ def as_policy(value: Any, argument: str) -> Port | None:
 
 def _relation(found: Any) -> Answer:
     if not isinstance(found, str):
-        raise nonsense("relation", found, "a string")
+        raise nonsense(found, "a string")
     return found, None
 
 
@@ -56,7 +56,7 @@ def _optional(name: str, args: Any, kind: Any, noun: str) -> Any:
 
         def meaning(found: Any) -> Answer:
             if not isinstance(found, kind):
-                raise nonsense(name, found, noun)
+                raise nonsense(found, noun)
             return {"is": dict(found) if kind is Mapping else found}, None
 
         return partial(function, *args(given)), meaning

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from ._held import Held, call, handle_only, instance, nothing, ports_of, start, text, value_only
+from ._held import Held, call, handle_only, instance, mapping, nothing, ports_of, start, text, value_only
 from ._port import Answer, Port, nonsense, require
 from ._value import Value
 from .agent import Agent, BuiltInAgent, as_agent
@@ -18,7 +18,7 @@ from .notify import Notify, as_notify
 from .operation import Operation
 from .policy import Policy, as_policy
 from .storage import BuiltInStorage, Storage, as_storage
-from .workspace import StrPath
+from .workspace import StrPath, paths
 
 __all__ = ["LocalRuntime", "Place", "QueueRuntime", "Runtime", "SessionSpec", "Sessions", "Terms", "work"]
 
@@ -90,13 +90,14 @@ class Sessions(Held):
         who = as_agent(agent, "agent")
         where: dict[str, Any] = {
             "root": place.root,
-            "repos": list(place.repos),
-            "variables": dict(place.variables),
+            "repos": paths(place.repos, "place.repos"),
+            "variables": mapping(place.variables, "place.variables"),
         }
         if place.loose is not None:
             where["loose"] = place.loose
         if place.deadline is not None:
-            where["deadline"] = round(place.deadline.timestamp() * 1000)
+            deadline = instance(place.deadline, datetime.datetime, "place.deadline")
+            where["deadline"] = round(deadline.timestamp() * 1000)
         spec_ = instance(spec, SessionSpec, "spec").to_dict()
         return start("sessions.run", {"sessions": self, "spec": spec_, "place": where, "agent": who}, value_only)
 
@@ -243,7 +244,7 @@ def terms_of(terms: Terms | None) -> dict[str, Any] | None:
 
 def _environment(found: Any) -> Answer:
     if not isinstance(found, Environment):
-        raise nonsense("environment", found, "an Environment")
+        raise nonsense(found, "an Environment")
     return found.to_dict(), None
 
 

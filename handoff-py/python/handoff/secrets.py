@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from . import _native
-from ._held import call
+from ._held import call, strings
 from ._held import content as content_
 from ._port import Answer, Port, describe, nonsense, require
 from ._value import Value
@@ -83,13 +83,13 @@ def rules() -> tuple[SecretRule, ...]:
     return call("secrets.rules", {}, lambda value, body: tuple(SecretRule.from_dict(one) for one in value))
 
 
-def scan(content: bytes) -> tuple[SecretFinding, ...]:
+def scan(content: bytes | bytearray | memoryview) -> tuple[SecretFinding, ...]:
     """The secrets in ``content`` that the built-in rules find. The values themselves are not told."""
     given = content_(content, "content")
     return call("secrets.scan", {}, lambda value, body: tuple(SecretFinding.from_dict(one) for one in value), given)
 
 
-def redact(content: bytes) -> bytes:
+def redact(content: bytes | bytearray | memoryview) -> bytes:
     """``content`` with every secret that the built-in rules find taken out, and everything else as it was."""
     return call("secrets.redact", {}, lambda value, body: body or b"", content_(content, "content"))
 
@@ -99,8 +99,8 @@ def rules_of(rules: Any) -> dict[str, Any]:
     if not isinstance(rules, SecretRules):
         raise InvalidArgumentError(f"secret_rules is {describe(rules)}; pass SecretRules", argument="secret_rules")
     return {
-        "names": list(rules.names),
-        "disabled": list(rules.disabled),
+        "names": strings(rules.names, "secret_rules.names"),
+        "disabled": strings(rules.disabled, "secret_rules.disabled"),
         "scanners": [_scanner(one, f"secret_rules.scanners[{at}]") for at, one in enumerate(rules.scanners)],
     }
 
@@ -112,11 +112,11 @@ def _scanner(scanner: Any, argument: str) -> _native.Port:
 
 def _found(found: Any) -> Answer:
     if isinstance(found, (str, bytes)) or not isinstance(found, Iterable):
-        raise nonsense("scan", found, "a sequence of SecretFinding")
+        raise nonsense(found, "a sequence of SecretFinding")
     items = list(found)
     for one in items:
         if not isinstance(one, SecretFinding):
-            raise nonsense("scan", one, "a sequence of SecretFinding")
+            raise nonsense(one, "a sequence of SecretFinding")
     return [one.to_dict() for one in items], None
 
 

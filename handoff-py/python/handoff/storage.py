@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from ._held import Held, call, content, handle_only, instance, nothing, start, text, value_only
-from ._port import Answer, Port, nonsense, require
+from ._held import Held, call, content, handle_only, instance, nothing, start, strings, text, value_only
+from ._port import Answer, Port, describe, nonsense, require
 from ._value import Value
+from .errors import InvalidArgumentError
 from .operation import Operation
 from .run import SnapshotRef
 from .snapshot import Snapshot
 from .workspace import StrPath
 
-__all__ = ["DirStorage", "MemoryStorage", "Meta", "Snapshots", "Storage"]
+__all__ = ["Body", "DirStorage", "MemoryStorage", "Meta", "Snapshots", "Storage"]
 
 PutNew: TypeAlias = Literal["created", "exists"]
 
@@ -31,6 +32,40 @@ class Meta(Value):
     """Its length in bytes."""
     modified: float
     """When it was written, in seconds since 1970 by the storage's own clock."""
+
+
+class Body(Held):
+    """The body of a stream, piece by piece: ``async for`` in a coroutine, ``for`` in plain code. Good during the call."""
+
+    def __init__(self) -> None:
+        raise TypeError("a body is given to a storage's put_stream(); it is not made")
+
+    @classmethod
+    def _of(cls, handle: Any) -> Body:
+        made = cls.__new__(cls)
+        made._handle = handle
+        return made
+
+    def _next(self) -> Operation[bytes | None]:
+        return _start_op("body.next", {"body": self}, lambda value, body: body)
+
+    def __aiter__(self) -> Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._next()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    def __iter__(self) -> Body:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._next().result()
+        if piece is None:
+            raise StopIteration
+        return piece
 
 
 @runtime_checkable
@@ -52,7 +87,7 @@ class Storage(Protocol):
         """Creates or replaces an object. Only for hints, which are never trusted."""
         ...
 
-    def put_stream(self, key: str, body: AsyncIterator[bytes]) -> Awaitable[None] | None:
+    def put_stream(self, key: str, body: Body) -> Awaitable[None] | None:
         """Creates an object of any size under a name that nobody else uses: all of it or nothing."""
         ...
 
@@ -80,6 +115,11 @@ class BuiltInStorage(Held):
         """Creates or replaces an object."""
         return start("storage.put", {"storage": self, "key": text(key, "key")}, nothing, content(body, "body"))
 
+    def put_stream(self, key: str, body: Iterable[bytes] | AsyncIterable[bytes]) -> Operation[None]:
+        """Creates an object of any size, piece by piece, under a name that nobody else uses: all of it or nothing."""
+        arguments = {"storage": self, "key": text(key, "key"), "stream": Port(_iterator(body), "body", _BODY)}
+        return _start_op("storage.put_stream", arguments, nothing)
+
     def get(self, key: str, start: int | None = None, end: int | None = None) -> Operation[bytes | None]:
         """An object's body, or a part of it; ``None`` when there is no such object."""
         range_ = None if start is None and end is None else {"start": start or 0, "end": end}
@@ -93,7 +133,7 @@ class BuiltInStorage(Held):
 
     def delete(self, keys: str | Sequence[str]) -> Operation[None]:
         """Deletes objects; absent ones are fine."""
-        arguments = {"storage": self, "keys": [keys] if isinstance(keys, str) else [*keys]}
+        arguments = {"storage": self, "keys": [keys] if isinstance(keys, str) else strings(keys, "keys")}
         return _start_op("storage.delete", arguments, nothing)
 
 
@@ -156,7 +196,7 @@ class Snapshots(Held):
         arguments = {
             "snapshots": self,
             "snapshot": instance(snapshot, Snapshot, "snapshot"),
-            "parent": None if parent is None else parent.to_dict(),
+            "parent": None if parent is None else instance(parent, SnapshotRef, "parent").to_dict(),
         }
         return start("snapshots.save", arguments, lambda value, body: SnapshotRef.from_dict(value["reference"]))
 
@@ -178,15 +218,30 @@ def _metas(value: Any, body: bytes | None) -> tuple[Meta, ...]:
     return tuple(Meta(meta["key"], meta["size"], meta["modified"] / 1000) for meta in value)
 
 
-async def _pieces(handle: Any) -> AsyncIterator[bytes]:
-    body = Held()
-    body._handle = handle
-    with body:
-        while True:
-            piece = await start("body.next", {"body": body}, lambda value, body: body)
-            if piece is None:
-                return
-            yield piece
+def _iterator(body: Any) -> Any:
+    if hasattr(body, "__aiter__"):
+        return aiter(body)
+    if isinstance(body, (str, bytes, bytearray, memoryview)) or not isinstance(body, Iterable):
+        raise InvalidArgumentError(f"body is {describe(body)}; pass pieces of bytes", argument="body")
+    return iter(body)
+
+
+def _piece(it: Any, args: Any, body: bytes | None) -> Any:
+    async def later() -> Any:
+        try:
+            return await anext(it)
+        except StopAsyncIteration:
+            return None
+
+    def meaning(found: Any) -> Answer:
+        if found is None:
+            return None, None
+        return True, content(found, "a piece of body")
+
+    return (later if hasattr(it, "__anext__") else partial(next, it, None)), meaning
+
+
+_BODY: dict[str, Any] = {"next": _piece}
 
 
 def _nothing(found: Any) -> Answer:
@@ -195,7 +250,7 @@ def _nothing(found: Any) -> Answer:
 
 def _put_new(found: Any) -> Answer:
     if found not in ("created", "exists"):
-        raise nonsense("put_new", found, '"created" or "exists"')
+        raise nonsense(found, '"created" or "exists"')
     return found, None
 
 
@@ -203,13 +258,13 @@ def _get(found: Any) -> Answer:
     if found is None:
         return None, None
     if not isinstance(found, (bytes, bytearray, memoryview)):
-        raise nonsense("get", found, "bytes or None")
+        raise nonsense(found, "bytes or None")
     return True, bytes(found)
 
 
 def _list(found: Any) -> Answer:
     if isinstance(found, (str, bytes)) or not isinstance(found, Iterable):
-        raise nonsense("list", found, "a sequence of Meta")
+        raise nonsense(found, "a sequence of Meta")
     return [_meta(meta) for meta in found], None
 
 
@@ -219,7 +274,7 @@ def _meta(meta: Any) -> dict[str, Any]:
         modified = modified.timestamp()
     key, size = getattr(meta, "key", None), getattr(meta, "size", None)
     if not isinstance(key, str) or not isinstance(size, int) or not isinstance(modified, (int, float)):
-        raise nonsense("list", meta, "a sequence of Meta")
+        raise nonsense(meta, "a sequence of Meta")
     return {"key": key, "size": size, "modified": round(modified * 1000)}
 
 
@@ -231,7 +286,7 @@ _METHODS: dict[str, Any] = {
     "put_new": lambda it, args, body: (partial(it.put_new, args["key"], body or b""), _put_new),
     "put": lambda it, args, body: (partial(it.put, args["key"], body or b""), _nothing),
     "put_stream": lambda it, args, body: (
-        partial(it.put_stream, args["key"], _pieces(args["body"])),
+        partial(it.put_stream, args["key"], Body._of(args["body"])),
         _nothing,
     ),
     "get": lambda it, args, body: (partial(it.get, args["key"], *_range(args.get("range"))), _get),

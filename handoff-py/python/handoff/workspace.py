@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._held import Held, call, value_only
+from ._held import Held, call, mapping, value_only
 from ._value import Value
 
 __all__ = ["LeftOut", "Workspace", "WorkspaceRepo"]
@@ -63,8 +63,8 @@ class Workspace(Held):
     ) -> None:
         self._take(
             "workspace.new",
-            roots=_paths(roots, "roots"),
-            loose_files=None if loose is None else [{"name": name, "path": path} for name, path in loose.items()],
+            roots=paths(roots, "roots"),
+            loose_files=None if loose is None else _loose(loose),
             loose_root=loose_root,
             wide="allow" if anywhere else None,
         )
@@ -81,8 +81,8 @@ class Workspace(Held):
         made = cls.__new__(cls)
         made._take(
             "workspace.discover",
-            written=_paths(written, "written"),
-            read=_paths(read, "read"),
+            written=paths(written, "written"),
+            read=paths(read, "read"),
             loose_root=loose_root,
         )
         return made
@@ -129,7 +129,12 @@ class Workspace(Held):
         return f"Workspace({[repo.root for repo in self.repos]!r})"
 
 
-def _paths(given: StrPath | Iterable[StrPath], argument: str) -> list[StrPath]:
+def _loose(loose: object) -> list[dict[str, Any]]:
+    return [{"name": name, "path": path} for name, path in mapping(loose, "loose").items()]
+
+
+def paths(given: StrPath | Iterable[StrPath], argument: str) -> list[StrPath]:
+    """Paths as the core takes them; one alone counts too."""
     if isinstance(given, (str, bytes, os.PathLike)):
         return [given]
     try:

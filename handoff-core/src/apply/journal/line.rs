@@ -132,11 +132,22 @@ pub(in crate::apply) struct Header {
     /// The apply that put the checkout on the snapshot's commit before, to be undone with this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ApplyId>,
+    /// The apply of the files comes after this one, and without it this one is only half.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leads: bool,
 }
 
 impl Header {
     pub(in crate::apply) fn new(apply: ApplyId, snapshot: SnapshotId, repo: &str, head: &Head) -> Self {
-        Self { format: FORMAT.into(), apply, snapshot, repo: repo.into(), head: head.clone(), after: None }
+        Self {
+            format: FORMAT.into(),
+            apply,
+            snapshot,
+            repo: repo.into(),
+            head: head.clone(),
+            after: None,
+            leads: false,
+        }
     }
 }
 
@@ -167,6 +178,8 @@ pub(super) enum Line {
     Done,
     /// An undo has begun.
     Undoing,
+    /// It has put back all of this, and goes on with the apply that this one came after.
+    Undone,
 }
 
 /// A journal as read.
@@ -181,6 +194,10 @@ pub(in crate::apply) struct Journal {
     pub sealed: bool,
     pub done: bool,
     pub undoing: bool,
+    /// All of this is put back, and what this came after is being put back.
+    pub undone: bool,
+    /// After its end somebody has looked again and let it be.
+    pub settled: bool,
     /// A line in the middle is damaged, which no crash does.
     pub damaged: bool,
     /// Bytes up to the end of the last whole line.
@@ -230,10 +247,12 @@ pub(super) fn parse(text: &[u8]) -> Journal {
             }
             Line::NotPlaced { ops } => journal.ops.retain(|op| !ops.contains(&op.n)),
             Line::Done => {
+                journal.settled |= journal.done;
                 journal.done = true;
-                journal.undoing = false;
+                (journal.undoing, journal.undone) = (false, false);
             }
             Line::Undoing => journal.undoing = true,
+            Line::Undone => (journal.undoing, journal.undone) = (true, true),
         }
     }
     journal

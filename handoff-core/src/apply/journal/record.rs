@@ -129,6 +129,11 @@ impl Record {
         self.mark(journal, &Line::Undoing)
     }
 
+    /// Says that an undo has put back all of this, and goes on with what was before it.
+    pub(in crate::apply) fn undone(&self, journal: &Journal) -> io::Result<()> {
+        self.mark(journal, &Line::Undone)
+    }
+
     /// Says that a recovery or undo has done what it could.
     pub(in crate::apply) fn finish(&self, journal: &Journal) -> io::Result<()> {
         self.mark(journal, &Line::Done)

@@ -89,6 +89,17 @@ impl Session<'_> {
         keeps.into_iter().for_each(Kept::remove);
     }
 
+    /// Says of the apply that this one went on from that no other comes after it, where this one has no record.
+    pub(in crate::apply) fn settle(&self) {
+        let Some((id, home)) = self.after.zip(self.home()).filter(|_| !self.has_record()) else { return };
+        if let Ok(Some(record)) = home.record(&id)
+            && let Ok(journal) = record.read()
+        {
+            // Without the mark, the next apply takes the move for one that was cut off, takes it back and says so.
+            let _ = record.finish(&journal);
+        }
+    }
+
     /// Throws away what was staged and kept. For a cancelled apply before its seal.
     pub(in crate::apply) fn abandon(mut self) {
         self.forget_kept();

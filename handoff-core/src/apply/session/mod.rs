@@ -75,6 +75,21 @@ impl<'a> Session<'a> {
         options: &'a ApplyOptions,
         writes: bool,
     ) -> Result<Self, Error> {
+        Self::open_after(snapshot, manifest, target, options, writes, None)
+    }
+
+    /// As [`open`](Self::open), to go on from the apply `after`.
+    ///
+    /// # Errors
+    /// As `open`, and [`Error::Busy`] where somebody else has taken that apply for one that was cut off.
+    pub(super) fn open_after(
+        snapshot: &'a Snapshot,
+        manifest: &'a RepoManifest,
+        target: &Path,
+        options: &'a ApplyOptions,
+        writes: bool,
+        after: Option<ApplyId>,
+    ) -> Result<Self, Error> {
         let repo = Repo::open_at(target)?;
         let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
         let access = if writes { Access::Make } else { Access::Look };
@@ -88,7 +103,10 @@ impl<'a> Session<'a> {
         if let Place::Ready(home) = &place
             && writes
         {
-            findings.extend(recover(Some(&repo), repo.root(), &root, home)?.iter().map(recovered));
+            findings.extend(recover(Some(&repo), repo.root(), &root, home, after)?.iter().map(recovered));
+            if after.is_some_and(|id| !matches!(home.record(&id), Ok(Some(_)))) {
+                return Err(Error::Busy { path: repo.root().to_owned() });
+            }
         }
         let index = repo.index()?;
         let drift = repo.drift(&manifest.head)?;
@@ -112,7 +130,7 @@ impl<'a> Session<'a> {
             index_plan: staging::Planned::default(),
             head_op: None,
             head_moved: false,
-            after: None,
+            after,
             sealed: None,
         })
     }

@@ -51,6 +51,7 @@ impl Session<'_> {
         let ops: Vec<Op> = self.staged.iter().map(|(_, staged)| staged.op.clone()).collect();
         let header = Header {
             after: self.after,
+            leads: self.head_op.is_some(),
             ..Header::new(*id, self.snapshot.id(), &self.manifest.name, &self.manifest.head)
         };
         fail::point("seal: before the plan");

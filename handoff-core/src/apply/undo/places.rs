@@ -165,7 +165,7 @@ fn has_no_record(path: &Path, id: &ApplyId) -> bool {
 /// reads the record of a finished one.
 fn look_into(place: Place, id: &ApplyId) -> Result<Found, Error> {
     let Place { at, repo, root, home } = &place;
-    let mut rolled_back = recover(repo.as_ref(), at, root, home)?;
+    let mut rolled_back = recover(repo.as_ref(), at, root, home, None)?;
     let this = rolled_back.iter().position(|found| found.id == *id).map(|at| rolled_back.swap_remove(at));
     let findings = rolled_back.iter().map(recovered).collect();
     let what = match this {
@@ -203,6 +203,9 @@ fn put_back_one(found: Found, meter: &mut Meter<'_>, out: &mut Undone) {
             let mut done = put_back(repo.as_ref(), root, home, &record, &journal, &mut each);
             let before = journal.header.as_ref().and_then(|header| header.after).filter(|_| !done.incomplete);
             if let Some(before) = before {
+                // Without the mark, an undo that is cut off from here on calls these files edited since, and keeps them.
+                let _ = record.undone(&journal);
+                fail::point("undo: of the files");
                 findings.extend(put_back_before(&place, &before, &mut each, &mut done));
             }
             // Last: until all is put back, this record is what leads to the other.

@@ -1,5 +1,6 @@
 //! Rolling back what an earlier apply or undo left unfinished.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -23,14 +24,19 @@ pub(in crate::apply) struct Recovered {
 /// taken back rather than completed: the work tree may have moved on since it was planned, and the caller is
 /// about to plan anew anyway.
 ///
-/// `at` is where the target is, and `repo` its repository, if it has one.
+/// `at` is where the target is, and `repo` its repository, if it has one. `goes_on` is the apply that the caller is
+/// about to go on from: a move of HEAD that is done, and whose files come next. Any other such move without the files
+/// was cut off between the two, and is taken back.
 pub(in crate::apply) fn recover(
     repo: Option<&Repo>,
     at: &Path,
     root: &Root,
     home: &Home,
+    goes_on: Option<ApplyId>,
 ) -> Result<Vec<Recovered>, Error> {
     let mut out = Vec::new();
+    let mut leading = Vec::new();
+    let mut followed: HashSet<ApplyId> = goes_on.into_iter().collect();
     for id in home.applies()? {
         let failed = |why: io::Error| Error::io("recovering an interrupted apply in", at, why);
         let record = match home.record(&id) {
@@ -48,6 +54,11 @@ pub(in crate::apply) fn recover(
         };
         let journal = record.read().map_err(failed)?;
         if journal.damaged || (journal.done && !journal.undoing) {
+            followed.extend(journal.header.as_ref().and_then(|header| header.after));
+            let half = journal.header.as_ref().is_some_and(|header| header.leads);
+            if half && !journal.damaged && !journal.settled {
+                leading.push((record, journal));
+            }
             continue;
         }
         remove_beside(root, &record, &journal);
@@ -55,18 +66,45 @@ pub(in crate::apply) fn recover(
             sweep(home, &id).map_err(failed)?;
             continue;
         }
-        let put_back = put_back(repo, root, home, &record, &journal, &mut |_| ());
-        home.sync().map_err(failed)?;
-        if put_back.incomplete {
-            // What could not be put back stays where it is, named in the report. Marked as done, so that it is
-            // not tried again behind the person's back; an undo tries again.
-            record.finish(&journal).map_err(failed)?;
-        } else {
+        if journal.undone {
+            // The files are of other versions by now, if the undo had come to the move that was before them.
             record.remove().map_err(failed)?;
+            out.push(Recovered { id, journal, put_back: PutBack::default() });
+            continue;
         }
-        out.push(Recovered { id, journal, put_back });
+        let recovered = roll_back(repo, root, home, record, journal).map_err(failed)?;
+        if recovered.put_back.incomplete {
+            followed.extend(recovered.journal.header.as_ref().and_then(|header| header.after));
+        }
+        out.push(recovered);
+    }
+    for (record, journal) in leading {
+        if !followed.contains(&record.id) {
+            let failed = |why: io::Error| Error::io("recovering an interrupted apply in", at, why);
+            out.push(roll_back(repo, root, home, record, journal).map_err(failed)?);
+        }
     }
     Ok(out)
+}
+
+fn roll_back(
+    repo: Option<&Repo>,
+    root: &Root,
+    home: &Home,
+    record: Record,
+    journal: Journal,
+) -> io::Result<Recovered> {
+    let id = record.id;
+    let put_back = put_back(repo, root, home, &record, &journal, &mut |_| ());
+    home.sync()?;
+    if put_back.incomplete {
+        // What could not be put back stays where it is, named in the report. Marked as done, so that it is
+        // not tried again behind the person's back; an undo tries again.
+        record.finish(&journal)?;
+    } else {
+        record.remove()?;
+    }
+    Ok(Recovered { id, journal, put_back })
 }
 
 /// Removes temporary files beside targets on other file systems that no sealed operation speaks of.

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_channel::Sender;
 use futures_lite::FutureExt as _;
 use futures_lite::future::{block_on, or};
 
@@ -17,9 +18,10 @@ use crate::conversation::Role;
 
 type Returned = Result<SessionEnd, AgentError>;
 
-/// A turn under way, on a thread of its own as in a real session.
+/// A turn under way, on a thread of its own as in a real session. Dropped, it takes the agent's future with it.
 struct Turn {
     host: Host,
+    _wanted: Sender<()>,
     _dir: tempfile::TempDir,
     returned: blocking::Task<Result<Returned, String>>,
 }
@@ -27,15 +29,23 @@ struct Turn {
 fn begin(subject: &Subject, prompt: &str, writes: Writes) -> Result<Turn, String> {
     let dir = tempfile::tempdir().map_err(|error| format!("a directory: {error}"))?;
     let host = Host::new(prompt, dir.path(), writes)?;
-    Ok(Turn { returned: answer(subject, &host), host, _dir: dir })
+    Ok(answer(subject, host, dir))
 }
 
-fn answer(subject: &Subject, host: &Host) -> blocking::Task<Result<Returned, String>> {
+fn answer(subject: &Subject, host: Host, dir: tempfile::TempDir) -> Turn {
     let (agent, session) = (Arc::clone(&subject.agent), host.session());
-    blocking::unblock(move || {
+    let (wanted, unwanted) = async_channel::bounded::<()>(1);
+    let returned = blocking::unblock(move || {
         let turn = AssertUnwindSafe(async move { agent.run(session).await }).catch_unwind();
-        block_on(turn).map_err(|_| "the agent panicked".to_owned())
-    })
+        let turn = async { turn.await.map_err(|_| "the agent panicked".to_owned()) };
+        // One that never returns must not keep the thread for ever.
+        let given_up = async {
+            let _ = unwanted.recv().await;
+            Err("the case is over".to_owned())
+        };
+        block_on(or(turn, given_up))
+    });
+    Turn { host, _wanted: wanted, _dir: dir, returned }
 }
 
 impl Turn {
@@ -43,7 +53,7 @@ impl Turn {
     async fn end(&mut self, limit: Duration) -> Result<Returned, String> {
         let late = async {
             SystemClock.sleep(limit).await;
-            Err(format!("it has not returned after {} seconds", limit.as_secs()))
+            Err(format!("it has not returned after {} seconds", limit.as_secs_f64()))
         };
         or(&mut self.returned, late).await
     }
@@ -74,8 +84,7 @@ pub(super) async fn stopped_before(subject: &Subject) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| format!("a directory: {error}"))?;
     let host = Host::new(&subject.long, dir.path(), Writes::Kept)?;
     host.cancel();
-    let mut turn = Turn { returned: answer(subject, &host), host, _dir: dir };
-    turn.end(subject.grace).await.map(drop)
+    answer(subject, host, dir).end(subject.grace).await.map(drop)
 }
 
 pub(super) async fn fenced(subject: &Subject) -> Result<(), String> {
@@ -167,10 +176,13 @@ pub(super) async fn after_failure(subject: &Subject) -> Result<(), String> {
     answers(subject).await
 }
 
+/// How long an agent may think about an odd prompt before it is told to stop.
+const AN_ODD_ONE: Duration = Duration::from_secs(2);
+
 /// A turn that may end as it likes, but must end.
 async fn ends(subject: &Subject, prompt: &str) -> Result<(), String> {
     let mut turn = begin(subject, prompt, Writes::Kept)?;
-    if turn.end(Duration::from_secs(2)).await.is_err_and(|why| why.contains("panicked")) {
+    if turn.end(AN_ODD_ONE.min(subject.patience)).await.is_err_and(|why| why.contains("panicked")) {
         return Err(format!("it panicked at {:?}", prompt.chars().take(40).collect::<String>()));
     }
     // One that works on whatever it was asked has to stop when it is told to.
@@ -193,6 +205,5 @@ pub(super) async fn odd_prompts(subject: &Subject) -> Result<(), String> {
 pub(super) async fn no_directory(subject: &Subject) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| format!("a directory: {error}"))?;
     let host = Host::new(&subject.prompt, &dir.path().join("gone"), Writes::Kept)?;
-    let mut turn = Turn { returned: answer(subject, &host), host, _dir: dir };
-    turn.end(subject.patience).await.map(drop)
+    answer(subject, host, dir).end(subject.patience).await.map(drop)
 }

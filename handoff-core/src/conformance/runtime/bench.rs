@@ -1,12 +1,14 @@
 //! A storage, a hub, and an agent that does what its prompt says.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_lite::future::or;
 
 use super::{Open, Setup, Subject};
 use crate::agent::{ActiveSession, Agent, AgentError, AgentInfo, SessionEnd};
@@ -122,6 +124,46 @@ impl Runtime for Nowhere {
     }
 }
 
+/// The runtime under test; a call that it does not answer in time fails.
+struct Timed {
+    runtime: Arc<dyn Runtime>,
+    patience: Duration,
+}
+
+impl Timed {
+    async fn within<T>(
+        &self,
+        method: &str,
+        call: impl Future<Output = Result<T, RuntimeError>>,
+    ) -> Result<T, RuntimeError> {
+        let late = async {
+            SystemClock.sleep(self.patience).await;
+            let seconds = self.patience.as_secs_f64();
+            Err(RuntimeError::new(format!("{method} has not returned after {seconds} seconds")))
+        };
+        or(call, late).await
+    }
+}
+
+#[async_trait]
+impl Runtime for Timed {
+    async fn environment(&self, id: &EnvironmentId) -> Result<Environment, RuntimeError> {
+        self.within("environment", self.runtime.environment(id)).await
+    }
+
+    async fn start(&self, spec: SessionSpec, sessions: Arc<dyn RunSession>) -> Result<(), RuntimeError> {
+        self.within("start", self.runtime.start(spec, sessions)).await
+    }
+
+    async fn wake(&self, session: &SessionId) -> Result<(), RuntimeError> {
+        self.within("wake", self.runtime.wake(session)).await
+    }
+
+    async fn cancel(&self, session: &SessionId) -> Result<(), RuntimeError> {
+        self.within("cancel", self.runtime.cancel(session)).await
+    }
+}
+
 /// Runs sessions as usual, and counts.
 pub(super) struct Counted {
     worker: Worker,
@@ -168,7 +210,8 @@ impl Bench {
             ..Terms::default()
         };
         let agent: Arc<dyn Agent> = player.clone();
-        let subject = open(Setup { storage: Arc::clone(&storage), agent, terms: terms.clone() });
+        let mut subject = open(Setup { storage: Arc::clone(&storage), agent, terms: terms.clone() });
+        subject.runtime = Arc::new(Timed { runtime: subject.runtime, patience: subject.patience });
         let hub = HandoffBuilder::new(Arc::clone(&storage)).terms(terms.clone());
         let hub = hub.hub(Arc::clone(&subject.runtime));
         let actor = "conformance".parse().map_err(|why| format!("{why}"))?;

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, or};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::id::OpId;
 use crate::join;
 use crate::storage::{Key, Storage, StorageError};
@@ -15,6 +17,7 @@ pub(super) struct Bench {
     pub(super) storage: Arc<dyn Storage>,
     open: Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>,
     pub(super) prefix: Key,
+    patience: Duration,
 }
 
 /// What went wrong, with all its causes.
@@ -35,9 +38,12 @@ pub(super) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), St
 }
 
 impl Bench {
-    pub(super) fn new(open: &Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>) -> Result<Self, String> {
+    pub(super) fn new(
+        open: &Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let prefix = format!("probe/{}", OpId::new()).parse().map_err(|why| format!("a prefix: {why}"))?;
-        Ok(Self { storage: open(), open: Arc::clone(open), prefix })
+        Ok(Self { storage: open(), open: Arc::clone(open), prefix, patience })
     }
 
     /// Another handle.
@@ -91,9 +97,15 @@ impl Bench {
         let threads: Vec<_> = (0..count)
             .map(|number| {
                 let (work, storage, start) = (work.clone(), self.other(), Arc::clone(&start));
+                let patience = self.patience;
                 std::thread::spawn(move || {
                     start.wait();
-                    block_on(work(number, storage))
+                    // A storage that hangs must not keep the thread for ever.
+                    let late = async {
+                        SystemClock.sleep(patience).await;
+                        Err(format!("was not done after {} seconds", patience.as_secs_f64()))
+                    };
+                    block_on(or(work(number, storage), late))
                 })
             })
             .collect();

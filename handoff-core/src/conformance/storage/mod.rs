@@ -15,8 +15,8 @@ use super::{Case, Cases, Outcome, Report, cases, within};
 use crate::storage::Storage;
 use bench::Bench;
 
-/// How long one case may take before it counts as failed.
-const LONGEST: Duration = Duration::from_secs(120);
+/// How long one case may take before it counts as failed, unless it is said.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 type Open = Arc<dyn Fn() -> Arc<dyn Storage> + Send + Sync>;
 
@@ -64,7 +64,7 @@ pub async fn check(open: impl Fn() -> Arc<dyn Storage> + Send + Sync + 'static) 
     let open: Open = Arc::new(open);
     let mut cases = Vec::new();
     for name in names() {
-        cases.extend(super::one(CASES, name, |case| judge(Arc::clone(&open), case)).await);
+        cases.extend(super::one(CASES, name, |case| judge(Arc::clone(&open), PATIENCE, case)).await);
     }
     Report { cases }
 }
@@ -76,11 +76,25 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// One case of [`check`] by itself, for test frameworks that show each; `None` when there is none of that name.
 pub async fn run(name: &str, open: impl Fn() -> Arc<dyn Storage> + Send + Sync + 'static) -> Option<Case> {
-    super::one(CASES, name, |case| judge(Arc::new(open), case)).await
+    run_within(name, PATIENCE, open).await
 }
 
-async fn judge(open: Open, case: for<'a> fn(&'a Bench) -> Outcome<'a>) -> Result<(), String> {
-    let bench = Bench::new(&open)?;
-    let outcome = within(LONGEST, case(&bench)).await;
-    outcome.and(bench.clear().await)
+/// The same, for a storage that may hang: the case fails after `patience`, and so does the clearing up behind it.
+pub async fn run_within(
+    name: &str,
+    patience: Duration,
+    open: impl Fn() -> Arc<dyn Storage> + Send + Sync + 'static,
+) -> Option<Case> {
+    super::one(CASES, name, |case| judge(Arc::new(open), patience, case)).await
+}
+
+async fn judge(
+    open: Open,
+    patience: Duration,
+    case: for<'a> fn(&'a Bench) -> Outcome<'a>,
+) -> Result<(), String> {
+    let bench = Bench::new(&open, patience)?;
+    let outcome = within(patience, case(&bench)).await;
+    let cleared = within(patience, Box::pin(bench.clear())).await;
+    outcome.and(cleared)
 }

@@ -13,7 +13,7 @@ use crate::path::RelPath;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct History {
-    /// How many commits there are; at least so many where counting was given up.
+    /// How many commits there are; at least so many where counting was given up, 0 where it was not begun.
     pub commits: u64,
     /// Why they are not carried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,11 +84,15 @@ names! {
         TooLarge = "too_large",
         /// A commit adds a file whose name is that of a secret.
         SecretName = "secret_name",
-        /// A commit adds what looks like a secret.
+        /// A commit adds what looks like a secret, or its message or another of its own lines does (then without a
+        /// path).
         SecretContent = "secret_content",
         /// Objects are missing or cannot be read.
         Unreadable = "unreadable",
         /// The capture ended early.
         Deadline = "deadline",
+        /// There is no remote-tracking ref, so nothing tells which commits are anywhere else. They are not counted:
+        /// `commits` is 0. [`CaptureHistory::All`](crate::CaptureHistory::All) carries all of them.
+        NoRemote = "no_remote",
     }
 }

@@ -4,10 +4,13 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use handoff_core::{CancelToken, CaptureOptions, Error, Outcome, Verdict, Workspace, capture};
+use handoff_core::{
+    ApplyHistory, ApplyOptions, CancelToken, CaptureOptions, Error, Outcome, Verdict, Workspace, apply,
+    capture,
+};
 
 use super::{applied, carry, entry, listed, numbered, paths, repo, travelled, undone, worked_on};
-use crate::flow::state_table::Pair;
+use crate::flow::state_table::{Pair, status};
 use crate::support::driver::{Job, Operation};
 use crate::support::git;
 use crate::support::purity::fingerprint;
@@ -185,7 +188,7 @@ fn failure_19_one_repository_fails_and_all_fail() {
     let snapshot = travelled(&repos.iter().collect::<Vec<_>>());
     assert!(repo(&snapshot, "broken").failed.is_some());
     let workspace = Workspace::new(targets.iter().map(|target| &target.root)).unwrap();
-    let report = handoff_core::apply(&snapshot, &workspace, &Default::default()).unwrap();
+    let report = apply(&snapshot, &workspace, &Default::default()).unwrap();
     assert_eq!(
         (targets[0].read("a.txt"), targets[2].read("a.txt")),
         (b"edited\n".to_vec(), b"edited\n".to_vec())
@@ -298,4 +301,28 @@ fn failure_15_ignored_but_needed_files() {
     assert_eq!(report.verdict, Verdict::Complete, "{report}");
     assert_eq!(pair.target.read("settings.local"), b"MODE=dev\n");
     assert!(!pair.target.exists("build"));
+}
+
+/// Commits that were nowhere else were gone with the sandbox: microsoft/copilot-intellij-feedback#1306,
+/// anthropics/claude-code#51579, #38287, #48131.
+#[test]
+fn failure_14_unpushed_work_is_missing() {
+    let pair = worked_on();
+    pair.source.git(&["checkout", "-q", "-b", "only-here"]);
+    pair.source.write("committed.txt", "committed\n").git(&["add", "committed.txt"]);
+    pair.source.git(&["commit", "-q", "-m", "nobody has this"]);
+    // No right to push and no way to the remote.
+    for repo in [&pair.source, &pair.target] {
+        repo.git(&["remote", "set-url", "origin", "https://handoff.invalid/never.git"]);
+        repo.git(&["remote", "set-url", "--push", "origin", "https://handoff.invalid/never.git"]);
+    }
+    let snapshot = travelled(&[&pair.source]);
+    let mut options = ApplyOptions::default();
+    options.history = ApplyHistory::Branch;
+    let report = apply(&snapshot, &pair.target.workspace(), &options).unwrap();
+    assert_eq!(report.verdict, Verdict::Complete, "{report}");
+    assert_eq!(pair.target.head(), pair.source.head());
+    assert_eq!(git::line(&pair.target.root, &["symbolic-ref", "--short", "HEAD"]), "only-here");
+    assert_eq!(pair.target.read("committed.txt"), b"committed\n");
+    assert_eq!(status(&pair.target), status(&pair.source));
 }

@@ -156,6 +156,49 @@ fn a_branch_that_another_work_tree_is_on_stays() {
     stays(&stage, "branch_elsewhere");
 }
 
+/// Git itself refuses the branch, too.
+#[track_caller]
+fn in_the_way(stage: &Stage, branch: &str) {
+    let refused = git::output(&stage.there.root, &["branch", branch], b"");
+    assert!(!refused.status.success(), "git makes {branch}");
+    stays(stage, "ref_in_the_way");
+    let heads = stage.there.git_dir().join("refs/heads");
+    assert!(!heads.join(format!("{branch}.lock")).exists());
+}
+
+#[test]
+fn a_branch_that_cannot_be_beside_another_ref_is_not_made() {
+    for packed in [false, true] {
+        for (here, there) in [("a/b", "a"), ("a/b/c", "a"), ("a", "a/b"), ("a", "a/b/c")] {
+            let stage = stage(Format::Sha1);
+            stage.here.git(&["checkout", "-q", "-b", here]);
+            stage.here.commit("on the branch");
+            stage.there.git(&["branch", there]);
+            if packed {
+                stage.there.git(&["pack-refs", "--all"]);
+            }
+            in_the_way(&stage, here);
+        }
+    }
+}
+
+#[test]
+fn names_that_only_look_alike_are_no_hindrance_nor_are_directories_of_refs_that_are_gone() {
+    for there in ["ab", "a-b/c", "a.b"] {
+        let stage = stage(Format::Sha1);
+        stage.here.git(&["checkout", "-q", "-b", "a"]);
+        stage.here.commit("on the branch");
+        stage.there.git(&["branch", there]);
+        std::fs::create_dir_all(stage.there.git_dir().join("refs/heads/a/b/c")).unwrap();
+        let before = state(&stage.there);
+        let report = apply(&carried(&stage), &stage.there.workspace(), &branch()).unwrap();
+        assert_eq!(outcome(&report), (HistoryOutcome::Moved, None), "{there}: {report}");
+        assert_eq!(standing(&stage.there), standing(&stage.here));
+        undo(&stage.there.workspace(), &report.apply_id.unwrap(), &Control::default()).unwrap();
+        assert_eq!(state(&stage.there), before);
+    }
+}
+
 #[test]
 fn an_undo_after_further_commits_leaves_everything_as_it_is() {
     let stage = stage(Format::Sha1);
