@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from conftest import Scene
 
 ROUNDS = int(os.environ.get("HANDOFF_PY_EXITS", "5"))
+FILES = int(os.environ.get("HANDOFF_PY_FILES", "50"))
 
 AFTER = """
 import asyncio, handoff
@@ -68,6 +70,15 @@ _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
+SCRIPTS = {
+    "after an operation": AFTER,
+    "during an async call": DURING,
+    "during a plain call": PLAIN,
+    "while a thread waits": WAITING,
+    "during captures": CAPTURE,
+    "fork after use": FORK,
+}
+
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -75,37 +86,75 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("script", [AFTER, DURING, PLAIN, WAITING, CAPTURE, FORK], ids=lambda text: text[-40:-1])
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=list(SCRIPTS))
 def test_the_interpreter_exits_well(scene: Scene, script: str) -> None:
     for _ in range(ROUNDS):
         done = run(script, str(scene.laptop))
         assert done.returncode == 0, (done.returncode, done.stderr)
 
 
-def test_ctrl_c_ends_a_capture_and_leaves_nothing(scene: Scene, tmp_path: Path) -> None:
-    (scene.laptop / "new.txt").write_text("just now\n")
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    script = """
+PLAIN_CAPTURE = """
 import handoff, sys
 def progress(progress):
-    if progress.phase == "read":
+    if progress.phase == "read" and progress.done >= at:
         print("begun", flush=True)
 try:
-    handoff.capture(
-        handoff.Workspace(sys.argv[1]), quiet=60, spool_dir=sys.argv[2], spool_memory=0, progress=progress
-    )
+    handoff.capture(handoff.Workspace(sys.argv[1]), quiet=quiet, spool_dir=sys.argv[2], spool_memory=0, progress=progress)
 except KeyboardInterrupt:
     sys.exit(7)
 """
+
+ASYNC_CAPTURE = """
+import asyncio, handoff, sys
+async def main():
+    where = handoff.Workspace(sys.argv[1])
+    operation = handoff.aio.capture(where, quiet=quiet, spool_dir=sys.argv[2], spool_memory=0)
+    async for progress in operation:
+        if progress.phase == "read" and progress.done >= at:
+            print("begun", flush=True)
+    await operation
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("script", [PLAIN_CAPTURE, ASYNC_CAPTURE], ids=["plain", "async"])
+def test_ctrl_c_ends_a_capture_and_leaves_nothing(scene: Scene, tmp_path: Path, script: str) -> None:
+    large = FILES > 1000
+    for number in range(FILES):
+        file = scene.laptop / f"many/{number % 100}/{number}.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(os.urandom(8192))
+    # A large tree takes its time; in a small one, files that were written just now are waited for.
+    options = f"quiet, at = {'0, 1' if large else '60, 0'}\n"
+    spool, other = tmp_path / "spool", tmp_path / "tmp"
+    spool.mkdir()
+    other.mkdir()
+    before = tree(scene.laptop)
     child = subprocess.Popen(
-        [sys.executable, "-c", script, str(scene.laptop), str(spool)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", options + script, str(scene.laptop), str(spool)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(other)},
     )
     assert child.stdout is not None and child.stdout.readline() == "begun\n"
+    began = time.monotonic()
     child.send_signal(signal.SIGINT)
     assert child.wait(30) == 7
+    took = time.monotonic() - began
     child.stdout.close()
-    assert list(spool.iterdir()) == []
+    assert list(spool.iterdir()) == list(other.iterdir()) == []
+    assert tree(scene.laptop) == before
+    if large:
+        print(f"\nCtrl-C among {FILES} files: ended after {took * 1000:.0f} ms")
+        assert took < 1
+
+
+def tree(where: Path) -> list[tuple[str, int, int]]:
+    """Every file and directory below, those of git too, with sizes and times."""
+    return sorted((str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in where.rglob("*"))
 
 
 def test_the_command_line(scene: Scene) -> None:

@@ -216,7 +216,7 @@ def test_a_body_that_raises_stores_nothing() -> None:
 
     for body in (torn(), torn_later()):
         with pytest.raises(handoff.StorageError, match="torn") as caught:
-            storage.put_stream("a/b", body).result()
+            storage.put_stream("a/b", body).result()  # type: ignore[arg-type]
         assert caught.value.__cause__ is boom
     for body in ("text", b"bytes", 5, [5]):
         with pytest.raises(handoff.HandoffError, match="body"):

@@ -283,7 +283,7 @@ def test_a_storage_that_always_raises_fails_every_case() -> None:
 
             return fails
 
-    report = testing.check_storage(Nothing(), patience=20).result()
+    report = testing.check_storage(Nothing(), patience=20).result()  # type: ignore[arg-type]
     assert {case.name for case in report.failures} == set(all_of("storage")), str(report)
     assert "NotImplementedError" in str(report)
 

@@ -19,12 +19,15 @@ pub fn tests() -> Command {
     node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "2"])
 }
 
-/// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
+/// The runs that are too long for every day: 200 short scripts that end at every sort of moment, and Ctrl-C during a
+/// capture of a large tree, which has to end within a second.
 pub fn torture() -> Done {
     prepare()?;
     let mut tests = node(&["--test", "--test-reporter", "dot", "test/robust.test.mjs"]);
-    if std::env::var_os("HANDOFF_NODE_SCRIPTS").is_none() {
-        tests.env("HANDOFF_NODE_SCRIPTS", "200");
+    for (name, many) in [("HANDOFF_NODE_SCRIPTS", "200"), ("HANDOFF_NODE_FILES", "30000")] {
+        if std::env::var_os(name).is_none() {
+            tests.env(name, many);
+        }
     }
     run(&mut tests)
 }

@@ -30,13 +30,16 @@ pub fn pytest() -> Command {
     tests
 }
 
-/// The runs that are too long for every day: 200 short scripts that end at every sort of moment.
+/// The runs that are too long for every day: 200 short scripts that end at every sort of moment, and Ctrl-C during a
+/// capture of a large tree, which has to end within a second.
 pub fn torture() -> Done {
     installed()?;
     let mut tests = pytest();
-    tests.arg("tests/test_exit.py");
-    if std::env::var_os("HANDOFF_PY_EXITS").is_none() {
-        tests.env("HANDOFF_PY_EXITS", "200");
+    tests.args(["-s", "tests/test_exit.py"]);
+    for (name, many) in [("HANDOFF_PY_EXITS", "200"), ("HANDOFF_PY_FILES", "30000")] {
+        if std::env::var_os(name).is_none() {
+            tests.env(name, many);
+        }
     }
     run(&mut tests)
 }

@@ -155,6 +155,7 @@ operations! {
     "handoff.continue" Dropped hub::continue_run, [&["hub"], SAY];
     "handoff.answer" Dropped hub::answer, [&["hub"], SAY];
     "handoff.cancel" Dropped hub_ask::cancel, [&["hub", "run", "actor"]];
+    "handoff.delete_run" Dropped hub_ask::delete_run, [&["hub", "run", "actor"]];
     "handoff.watch" Dropped hub_ask::watch, [&["hub", "run", "actor", "cursor"]];
     "watch.next" Dropped hub_ask::next_event, [&["watch"]];
     "handoff.wait" Dropped hub_ask::wait, [&["hub", "run", "actor", "deadline"]];

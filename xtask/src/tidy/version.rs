@@ -13,10 +13,8 @@ pub fn check(texts: &[(&str, String)], breaches: &mut Vec<String>) {
             breaches.push(format!("{file}:{line}: version {found} where the workspace has {version}"));
         };
         match name {
-            "Cargo.toml" if text.lines().any(|line| line == "[package]") => {
-                if !text.lines().any(|line| line == "version.workspace = true") {
-                    differs(1, "of its own");
-                }
+            "Cargo.toml" if has(text, "[package]") && !has(text, "version.workspace = true") => {
+                differs(1, "of its own");
             }
             "Cargo.lock" => locked(text, version, &mut differs),
             "pyproject.toml" => python(text, version, &mut differs),
@@ -24,6 +22,10 @@ pub fn check(texts: &[(&str, String)], breaches: &mut Vec<String>) {
             _ => {}
         }
     }
+}
+
+fn has(text: &str, wanted: &str) -> bool {
+    text.lines().any(|line| line == wanted)
 }
 
 fn workspace_version(manifest: &str) -> Option<&str> {
