@@ -19,6 +19,8 @@ type Found<T> = Result<T, Failure>;
 pub struct Args {
     left: Map<String, Value>,
     asked: Vec<&'static str>,
+    /// Of a whole operation: what it takes, whether or not it was asked for yet.
+    known: Option<Vec<&'static str>>,
     body: Option<Bytes>,
     handles: Vec<Handle>,
     foreign: Vec<Arc<dyn Foreign>>,
@@ -33,20 +35,25 @@ impl Args {
         foreign: Vec<Arc<dyn Foreign>>,
     ) -> Found<Self> {
         match args {
-            Value::Object(left) => Ok(Self { left, asked: Vec::new(), body, handles, foreign }),
+            Value::Object(left) => Ok(Self { left, asked: Vec::new(), known: None, body, handles, foreign }),
             _ => Err(Failure::argument("options", "is no object")),
+        }
+    }
+
+    /// These arguments, of which those that are not among `known` are refused before anything is done.
+    pub fn known(mut self, known: Vec<&'static str>) -> Found<Self> {
+        match self.left.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => Err(unknown(name, &known)),
+            None => {
+                self.known = Some(known);
+                Ok(self)
+            }
         }
     }
 
     /// Nothing more is taken: an argument that is left is refused.
     pub fn finish(self) -> Found<()> {
-        match self.left.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(Failure::argument(
-                name,
-                format_args!("is not known; known are: {}", self.asked.join(", ")),
-            )),
-        }
+        self.left.keys().next().map_or(Ok(()), |name| Err(unknown(name, &self.asked)))
     }
 
     /// The bytes that came beside the arguments.
@@ -56,6 +63,8 @@ impl Args {
 
     /// The argument, unless it is absent or null.
     pub fn take(&mut self, name: &'static str) -> Option<Value> {
+        // Else nobody could pass it.
+        debug_assert!(self.known.as_ref().is_none_or(|known| known.contains(&name)), "{name} is in no table");
         self.asked.push(name);
         self.left.remove(name).filter(|value| !value.is_null())
     }
@@ -216,6 +225,7 @@ impl Args {
             Some(Value::Object(left)) => Ok(Some(Self {
                 left,
                 asked: Vec::new(),
+                known: None,
                 body: None,
                 handles: self.handles.clone(),
                 foreign: self.foreign.clone(),
@@ -278,6 +288,13 @@ impl Args {
     pub fn held<T>(&mut self, name: &'static str, of: fn(&Handle) -> Result<T, String>) -> Found<T> {
         let handle = Self::need(name, self.opt_handle(name)?)?;
         of(&handle).map_err(|why| Failure::argument(name, why))
+    }
+}
+
+fn unknown(name: &str, known: &[&str]) -> Failure {
+    match known {
+        [] => Failure::argument(name, "is not known; there are no arguments"),
+        _ => Failure::argument(name, format_args!("is not known; known are: {}", known.join(", "))),
     }
 }
 

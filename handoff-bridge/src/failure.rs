@@ -38,7 +38,7 @@ impl Failure {
         Self {
             kind: kind.as_str().to_owned(),
             message,
-            retryable: false,
+            retryable: kind.is_retryable(),
             path: None,
             argument: None,
             details: Value::Null,

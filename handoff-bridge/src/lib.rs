@@ -42,10 +42,11 @@ pub use failure::Failure;
 pub use foreign::{BoxFuture, Foreign, ForeignCall, ForeignError};
 pub use handle::Handle;
 pub use operation::{Operation, Reply, Request, shutdown, start};
-pub use ops::operations;
+pub use ops::{Signature, operations};
 pub use threads::{Locks, locks};
 
-/// The stable names of all kinds of errors, in the core's order.
-pub fn error_kinds() -> Vec<&'static str> {
-    handoff_core::ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
+/// The stable names of all kinds of errors, in the core's order, each with whether the same call may succeed later
+/// where the error itself does not say.
+pub fn error_kinds() -> Vec<(&'static str, bool)> {
+    handoff_core::ErrorKind::ALL.iter().map(|kind| (kind.as_str(), kind.is_retryable())).collect()
 }

@@ -311,9 +311,8 @@ impl Error {
     /// Whether the same call may succeed later without anything being mended.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Leased { .. } | Self::Unsynced { .. } | Self::TimedOut { .. } => true,
             Self::Storage { retryable, .. } | Self::Runtime { retryable, .. } => *retryable,
-            _ => false,
+            _ => self.kind().is_retryable(),
         }
     }
 

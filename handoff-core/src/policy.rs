@@ -32,6 +32,11 @@ pub trait Policy: Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Whether `actor` may delete `run`. The default: its creator alone.
+    async fn may_delete(&self, actor: &ActorId, run: &Run) -> Result<bool, Error> {
+        Ok(self.relation(actor, run).await? == Relation::Creator)
+    }
+
     /// What a run that `actor` starts or continues may use over all its sessions; `run` is absent when it is started.
     /// A budget with nothing left refuses the session before anything moves.
     async fn budget(&self, actor: &ActorId, run: Option<&Run>) -> Result<Budget, Error> {

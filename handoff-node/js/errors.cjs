@@ -3,10 +3,10 @@
 
 /** What every error of this package is. */
 class HandoffError extends Error {
-  constructor(message, { kind, retryable = false, path, argument, details, cause } = {}) {
+  constructor(message, { kind, retryable, path, argument, details, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind ?? this.constructor.kind ?? "runtime";
-    this.retryable = retryable;
+    this.retryable = retryable ?? this.constructor.retryable ?? false;
     this.path = path ?? undefined;
     this.argument = argument ?? undefined;
     this.details = details ?? undefined;
@@ -69,10 +69,14 @@ const TABLE = {
   policy: ["NotPermittedError", HandoffError],
 };
 
+/** Kinds of which the same call may succeed later, where the error does not say. */
+const RETRYABLE = new Set(["busy", "leased", "unsynced", "timed_out"]);
+
 const byKind = new Map();
 for (const [kind, [name, base]] of Object.entries(TABLE)) {
   const type = classes[name] ?? { [name]: class extends base {} }[name];
   type.kind = kind;
+  type.retryable = RETRYABLE.has(kind);
   classes[name] = type;
   byKind.set(kind, type);
 }

@@ -36,7 +36,7 @@ export type ErrorKind =
 export interface ErrorFacts {
   /** The kind. Default: that of the class. */
   kind?: ErrorKind | (string & {});
-  /** Whether the same call may succeed later. Default false. */
+  /** Whether the same call may succeed later. Default: that of the kind. */
   retryable?: boolean;
   /** The file or directory it is about. */
   path?: string;

@@ -132,6 +132,10 @@ class Handoff extends Held {
     return this.#asking("handoff.cancel", run, given, () => undefined);
   }
 
+  deleteRun(run, given) {
+    return this.#asking("handoff.delete_run", run, given, () => undefined);
+  }
+
   wait(run, given) {
     return this.#asking("handoff.wait", run, given, camel);
   }

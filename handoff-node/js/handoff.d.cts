@@ -205,6 +205,12 @@ export class Handoff {
   /** Asks a run to stop. Cancelling an ended run does nothing. */
   cancel(run: string, options: { actor: string }): Operation<void>;
   /**
+   * Deletes a run that has ended; from then on there is none, for anybody. Its conversation stays, as do the workspace
+   * states that something else names; the rest is taken by the next collections. @throws {WrongStateError} when it has
+   * not ended
+   */
+  deleteRun(run: string, options: { actor: string }): Operation<void>;
+  /**
    * Follows a run: every message and every record once, in order, up to its end. Go on later with the `cursor` of the
    * last event.
    */

@@ -22,7 +22,7 @@ class BuiltInStorage extends Held {
   }
 
   putStream(key, body) {
-    const prepare = () => ({ storage: this, key: text(key, "key"), body: implementer(BODY, iterator(body)) });
+    const prepare = () => ({ storage: this, key: text(key, "key"), stream: implementer(BODY, iterator(body)) });
     return call("storage.put_stream", prepare, {}, nothing);
   }
 

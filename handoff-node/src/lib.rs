@@ -14,17 +14,39 @@ mod foreign;
 mod handle;
 mod message;
 
-use handoff_core::ErrorKind;
 use napi_derive::napi;
+
+/// One operation that `Door.start` knows.
+#[napi(object)]
+pub struct Signature {
+    /// Its name.
+    pub name: String,
+    /// The names of its arguments.
+    pub arguments: Vec<String>,
+}
 
 /// Every operation that `Door.start` knows.
 #[napi]
-pub fn operations() -> Vec<&'static str> {
-    bridge::operations().to_vec()
+pub fn operations() -> Vec<Signature> {
+    let one = |known: bridge::Signature| Signature {
+        name: known.name.to_owned(),
+        arguments: known.arguments().map(str::to_owned).collect(),
+    };
+    bridge::operations().map(one).collect()
+}
+
+/// One kind of error.
+#[napi(object)]
+pub struct Kind {
+    /// Its stable name.
+    pub kind: String,
+    /// Whether it is worth trying again, where the error does not say.
+    pub retryable: bool,
 }
 
 /// Every kind of error.
 #[napi]
-pub fn error_kinds() -> Vec<&'static str> {
-    ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
+pub fn error_kinds() -> Vec<Kind> {
+    let kinds = bridge::error_kinds().into_iter();
+    kinds.map(|(kind, retryable)| Kind { kind: kind.to_owned(), retryable }).collect()
 }

@@ -231,7 +231,7 @@ test("implementers that never answer are given up, and told", async () => {
       it.call = (...given) => {
         given.at(-1).signal.addEventListener("abort", () => (it.told += 1));
         resolve();
-        return new Promise(() => {});
+        return new Promise((release) => (it.release = release));
       };
     });
     return it;
@@ -257,9 +257,10 @@ test("implementers that never answer are given up, and told", async () => {
   const own = new LocalRuntime({ agent: { run() {}, describe: describe.call }, root, environments });
   const operation = begin({}, hubOf({ runtime: own }));
   await describe.called;
-  // Others may wait for the same agent, so it is not told.
+  // Others may wait for the same agent, so it is not told, and keeps the process until it answers.
   await operation.cancel();
   await assert.rejects(operation, { kind: "cancelled" });
+  describe.release({ name: "late" });
   const opening = hanging();
   const checking = checkStorage(() => opening.call({ signal: new AbortController().signal }));
   await opening.called;

@@ -166,8 +166,11 @@ test("a run is cancelled: the agent's signal is aborted", async () => {
   // A session by itself does not keep the process alive; asking about its run does.
   while (!begun) await hub.run(run, ana);
   await assert.rejects(hub.wait(run, { ...ana, deadline: 50 }), TimedOutError);
+  await assert.rejects(hub.deleteRun(run, ana), { kind: "wrong_state" });
   await hub.cancel(run, ana);
   assert.equal((await hub.wait(run, soon)).state, "cancelled");
+  await hub.deleteRun(run, ana);
+  await assert.rejects(hub.run(run, ana), { kind: "not_found" });
 });
 
 test("a policy in JavaScript decides, and what it throws is the cause", async () => {

@@ -10,7 +10,8 @@ import ts from "typescript";
 import { home } from "./support.mjs";
 
 const require = createRequire(import.meta.url);
-const program = ts.createProgram([path.join(home, "js/index.d.cts")], {
+const ENTRIES = { "": path.join(home, "js/index.d.cts"), "testing.": path.join(home, "js/testing.d.cts") };
+const program = ts.createProgram(Object.values(ENTRIES), {
   module: ts.ModuleKind.NodeNext,
   target: ts.ScriptTarget.ES2024,
   lib: ["lib.es2024.d.ts", "lib.esnext.disposable.d.ts"],
@@ -20,8 +21,8 @@ const program = ts.createProgram([path.join(home, "js/index.d.cts")], {
 const checker = program.getTypeChecker();
 
 /** What the package declares, as { symbol, name } of every export. */
-const declared = () => {
-  const source = program.getSourceFile(path.join(home, "js/index.d.cts"));
+const declared = (entry = "") => {
+  const source = program.getSourceFile(ENTRIES[entry]);
   return checker.getExportsOfModule(checker.getSymbolAtLocation(source)).map((symbol) => {
     const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
     return { name: symbol.name, symbol: target };
@@ -59,7 +60,12 @@ function* inside(name, type, fields) {
 
 /** Every cell of this language's column. */
 function* cells() {
-  for (const { name, symbol } of declared()) {
+  for (const entry of Object.keys(ENTRIES)) for (const cell of offered(entry)) yield cell.replace(/^(new )?/, `$1${entry}`);
+}
+
+/** The cells of what one entry of the package offers. */
+function* offered(entry) {
+  for (const { name, symbol } of declared(entry)) {
     const kind = symbol.flags;
     if (kind & ts.SymbolFlags.Class) {
       const type = checker.getTypeOfSymbol(symbol);

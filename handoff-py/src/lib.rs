@@ -30,15 +30,15 @@ mod _native {
     use super::{error_kinds, operations, shutdown, version};
 }
 
-/// The names of all operations of the core's.
+/// The names of all operations of the core's, each with the names of its arguments.
 #[pyfunction]
-fn operations() -> Vec<&'static str> {
-    handoff_bridge::operations().to_vec()
+fn operations() -> Vec<(&'static str, Vec<&'static str>)> {
+    handoff_bridge::operations().map(|known| (known.name, known.arguments().collect())).collect()
 }
 
-/// The stable names of all kinds of errors.
+/// The stable names of all kinds of errors, each with whether it is worth trying again.
 #[pyfunction]
-fn error_kinds() -> Vec<&'static str> {
+fn error_kinds() -> Vec<(&'static str, bool)> {
     handoff_bridge::error_kinds()
 }
 

@@ -452,7 +452,7 @@ def handoff_start(world: World, given: Given) -> Any:
 def handoff_fan_out(world: World, given: Given) -> Any:
     found = hub_of(given).fan_out(**start_options(world, given)).result()
     return [
-        {"error": {name: error_data(one, "").get(name) for name in ("kind", "message", "retryable")}}
+        {"error": error_data(one, "")}
         if isinstance(one, handoff.HandoffError)
         else plain(one)
         for one in found
@@ -568,6 +568,9 @@ STEPS: dict[str, Call] = {
     "snapshot.diff": lambda world, given: diff_data(given.need("snapshot").diff(given.need("newer"))),
     "snapshot.diff_base": lambda world, given: diff_data(given.need("snapshot").diff_base()),
     "snapshot.since": snapshot_since,
+    "secrets.rules": lambda world, given: plain(handoff.secrets.rules()),
+    "secrets.scan": lambda world, given: plain(handoff.secrets.scan(content_of(given.need("content")))),
+    "secrets.redact": lambda world, given: plain(handoff.secrets.redact(content_of(given.need("content")))),
     "storage.memory": lambda world, given: (handoff.MemoryStorage(), None),
     "storage.dir": lambda world, given: (handoff.DirStorage(given.need("path")), None),
     "storage.put_new": lambda world, given: given.need("storage")

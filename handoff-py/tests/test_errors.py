@@ -13,9 +13,12 @@ from handoff import _native, errors
 
 
 def test_every_kind_has_its_class() -> None:
-    for kind in _native.error_kinds():
-        assert kind == errors.error_class(kind).KIND, kind
+    for kind, retryable in _native.error_kinds():
+        made = errors.error_class(kind)
+        assert (made.KIND, made("why").retryable) == (kind, retryable), kind
     assert errors.error_class("of a newer version") is handoff.HandoffError
+    assert handoff.StorageError("in a moment", retryable=True).retryable
+    assert not handoff.BusyError("for good", retryable=False).retryable
 
 
 def test_errors_are_pickled_whole() -> None:

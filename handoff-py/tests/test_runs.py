@@ -94,6 +94,10 @@ def test_without_an_event_loop(scene: Scene) -> None:
         kinds = [event.kind for event in hub.watch(run.id, actor="ana")]
         assert "message" in kinds and kinds[-1] == "run"
         assert [found.id for found in hub.list_runs(actor="ana").result().runs] == [run.id]
+        hub.delete_run(run.id, actor="ana").result()
+        assert hub.list_runs(actor="ana").result().runs == ()
+        with pytest.raises(handoff.NotFoundError):
+            hub.run(run.id, actor="ana").result()
 
 
 def test_a_question_is_answered(scene: Scene) -> None:

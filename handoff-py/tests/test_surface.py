@@ -88,7 +88,7 @@ def called(function: Any) -> str:
     spelled: list[str] = []
     only_named = False
     for one in inspect.signature(function).parameters.values():
-        if one.name == "self":
+        if one.name == "self" or one.name.startswith("_"):
             continue
         if one.kind is one.KEYWORD_ONLY and not only_named:
             only_named = True

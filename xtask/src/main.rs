@@ -1,6 +1,7 @@
 //! The commands behind `make`, in plain Rust so that they work the same everywhere. Each prints every command
 //! it runs, installs the system packages it needs where it may, and says by name what is missing where it may not.
 
+mod commands;
 mod git;
 mod node;
 #[cfg(test)]
@@ -32,6 +33,7 @@ cargo xtask <task>, or make <task>
   endings   200 short scripts each for Python and Node that end at every sort of moment; a part of torture
   docs      the pages of the API, for Rust, Python and Node, below target/
   package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
+  commands  the two command lines, given the same and compared
   tidy      the house rules alone
 ";
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Some("endings") => tasks::endings(),
         Some("docs") => tasks::docs(),
         Some("package") => tasks::package(),
+        Some("commands") => commands::all(),
         Some("tidy") => tidy::check(&run::root()),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

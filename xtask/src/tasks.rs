@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting, target};
-use crate::{git, node, package, parity, python, tidy, tools};
+use crate::{commands, git, node, package, parity, python, tidy, tools};
 
 /// `make demo`.
 pub fn demo() -> Done {
@@ -48,6 +48,7 @@ pub fn test() -> Done {
     phases.add("node", node::test());
     phases.add("python", python::test(&mut counts));
     phases.add("parity", parity::compare());
+    phases.add("command lines", commands::compare());
     let outcome = phases.close();
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     outcome

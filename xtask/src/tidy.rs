@@ -1,7 +1,8 @@
 //! House rules that the compiler does not know, enforced by reading the source: layers, homes of third-party
-//! crates, sizes, leftovers. ARCHITECTURE.md gives the reasons.
+//! crates, sizes, leftovers, one version number. ARCHITECTURE.md gives the reasons.
 
 mod source;
+mod version;
 
 use std::path::Path;
 
@@ -90,6 +91,7 @@ pub fn check(root: &Path) -> Done {
     for (file, text) in rust() {
         rust_file(&Source::read(file, text, &tests), &mut breaches);
     }
+    version::check(&texts, &mut breaches);
     if breaches.is_empty() {
         println!("tidy: {} files keep the house rules", files.len());
         return Ok(());

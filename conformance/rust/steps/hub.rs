@@ -44,10 +44,7 @@ pub async fn step(verb: &str, world: &World<'_>, given: &mut Given<'_>) -> Ended
             let all = hub.fan_out(request(world, given, String::new())?, prompts).await?;
             let one = |one: Result<Started, handoff_core::Error>| match one {
                 Ok(one) => started(&one),
-                Err(error) => {
-                    let Failure { kind, message, retryable, .. } = Failure::from(error);
-                    json!({ "error": { "kind": kind, "message": message, "retryable": retryable } })
-                }
+                Err(error) => json!({ "error": Failure::from(error).json() }),
             };
             Value::from(all.into_iter().map(one).collect::<Vec<_>>()).into()
         }

@@ -10,7 +10,7 @@ use crate::world::{Ended, World};
 
 pub async fn step(verb: &str, world: &World<'_>, given: &mut Given<'_>) -> Ended {
     match verb.split_once('.').map_or(verb, |(noun, _)| noun) {
-        "workspace" | "plan" | "capture" | "preview" | "apply" | "undo" | "snapshot" => {
+        "workspace" | "plan" | "capture" | "preview" | "apply" | "undo" | "snapshot" | "secrets" => {
             work::step(verb, world, given)
         }
         "storage" | "snapshots" | "conversations" | "conversation" => stored::step(verb, world, given).await,

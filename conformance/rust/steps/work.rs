@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use handoff_core::secrets;
 use handoff_core::snapshot::{Layer, Limits};
 use handoff_core::{
     AllowSecret, ApplyHistory, ApplyOptions, Bases, CaptureHistory, CaptureOptions, Control, Durability,
     OnCancel, OnConflict, RelPath, Snapshot, Staging, SymlinkPolicy, Touched, Workspace,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::unknown;
 use crate::case::{list, only, text};
@@ -48,6 +49,17 @@ pub fn step(verb: &str, world: &World<'_>, given: &mut Given<'_>) -> Ended {
             let id = given.parsed("apply_id")?;
             data::report(&handoff_core::undo(&workspace, &id, &Control::default())?).into()
         }
+        "secrets.rules" => {
+            let rules = secrets::rules().into_iter();
+            Value::from(rules.map(|rule| json!({ "id": rule.id, "about": rule.about })).collect::<Vec<_>>())
+                .into()
+        }
+        "secrets.scan" => {
+            let found = secrets::scan(&disk::content_of(&given.need("content"))).into_iter();
+            let one = |found: secrets::Finding| json!({ "rule": found.rule, "start": found.range.start, "end": found.range.end });
+            Value::from(found.map(one).collect::<Vec<_>>()).into()
+        }
+        "secrets.redact" => disk::plain(&secrets::redact(&disk::content_of(&given.need("content")))).into(),
         "snapshot.open" => state(Snapshot::open(given.text("path"))?),
         _ => of_snapshot(verb, world, given)?,
     })

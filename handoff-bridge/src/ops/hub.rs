@@ -181,7 +181,14 @@ pub async fn fan_out(mut args: Args, context: Context) -> Ended {
         Ok(started) => started_json(&started),
         Err(error) => {
             let failure = Failure::from(error);
-            json!({ "error": { "kind": failure.kind, "message": failure.message, "retryable": failure.retryable } })
+            json!({ "error": {
+                "kind": failure.kind,
+                "message": failure.message,
+                "retryable": failure.retryable,
+                "path": failure.path,
+                "argument": failure.argument,
+                "details": failure.details,
+            } })
         }
     };
     Ok(Reply::of(started.into_iter().map(one).collect::<Vec<_>>()))

@@ -43,6 +43,13 @@ pub async fn cancel(mut args: Args, _: Context) -> Ended {
     Ok(Reply::default())
 }
 
+pub async fn delete_run(mut args: Args, _: Context) -> Ended {
+    let asked = asked(&mut args)?;
+    args.finish()?;
+    asked.whole(asked.hub.delete_run(&asked.run, &asked.actor).await)?;
+    Ok(Reply::default())
+}
+
 pub async fn run(mut args: Args, _: Context) -> Ended {
     let asked = asked(&mut args)?;
     args.finish()?;

@@ -70,7 +70,7 @@ pub async fn put(mut args: Args, _: Context) -> Ended {
 pub async fn put_stream(mut args: Args, _: Context) -> Ended {
     let storage = args.held("storage", Handle::storage)?;
     let key: Key = args.parsed("key")?;
-    let body = foreign_body(args.foreign("body")?);
+    let body = foreign_body(args.foreign("stream")?);
     args.finish()?;
     storage.put_stream(&key, body).await.map_err(failed("writing an object"))?;
     Ok(Reply::default())

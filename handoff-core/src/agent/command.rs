@@ -1,6 +1,7 @@
 //! Any program as an agent: run in the restored tree, its output streamed into the conversation.
 
 mod pipes;
+mod watch;
 
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -14,6 +15,7 @@ use super::{ActiveSession, Agent, AgentError, AgentInfo, SessionEnd};
 use crate::clock::{Clock, SystemClock};
 use crate::conversation::Message;
 use pipes::{one_line, send_lines, tail, write_all};
+use watch::Watch;
 
 /// The longest piece of a line that becomes one message, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
@@ -29,8 +31,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The prompt goes to standard input, or into every argument that contains `{prompt}`. What the program writes to
 /// standard output becomes messages of the assistant, in order, as it is written; exit status 0 is success, anything
 /// else a failure whose reason is the end of standard error. When the session is to stop, the whole group gets SIGTERM,
-/// and SIGKILL after a grace period. A program that asks as it goes is taken at its word with
-/// [`questions`](Self::questions).
+/// and SIGKILL after a grace period; so it does when this process is killed, from a shell that waits beside it for that.
+/// A program that asks as it goes is taken at its word with [`questions`](Self::questions).
 ///
 /// The program's environment is this process's, with the environment's variables, and `HANDOFF_RUN`,
 /// `HANDOFF_SESSION`, `HANDOFF_SESSION_NUMBER` and, where a model is pinned, `HANDOFF_MODEL`.
@@ -210,7 +212,7 @@ impl Agent for CommandAgent {
     }
 
     async fn run(&self, session: ActiveSession) -> Result<SessionEnd, AgentError> {
-        let mut group = Group(self.spawn(&session)?, false);
+        let mut group = Group::start(|| self.spawn(&session))?;
         let (said, to_say) = async_channel::unbounded::<String>();
         if let Some(stdin) = group.0.stdin.take() {
             // On a thread of its own: a program that does not read must not stop us from reading what it writes.
@@ -297,10 +299,17 @@ impl Agent for CommandAgent {
     }
 }
 
-/// A process and everything it starts, and whether that was ended.
-struct Group(Child, bool);
+/// A process and everything it starts, whether that was ended, and who ends it if this process cannot.
+struct Group(Child, bool, Watch);
 
 impl Group {
+    fn start(spawn: impl FnOnce() -> Result<Child, AgentError>) -> Result<Self, AgentError> {
+        let mut watch = Watch::begin();
+        let child = spawn()?;
+        watch.over(child.id());
+        Ok(Self(child, false, watch))
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
             // One that has ended already is what was wanted.
@@ -326,6 +335,7 @@ impl Group {
             self.signal(rustix::process::Signal::KILL);
             self.1 = true;
         }
+        self.2.end();
         self.0.wait()
     }
 }

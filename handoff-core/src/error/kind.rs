@@ -84,6 +84,14 @@ kinds! {
     Policy = "policy",
 }
 
+impl ErrorKind {
+    /// Whether the same call may succeed later without anything being mended. An error of a storage or a runtime says so
+    /// itself: see [`Error::is_retryable`](crate::Error::is_retryable).
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::Busy | Self::Leased | Self::Unsynced | Self::TimedOut)
+    }
+}
+
 impl std::fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

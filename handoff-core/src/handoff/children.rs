@@ -14,8 +14,12 @@ impl Handoff {
         loop {
             let (children, next) = self.runs.index(&Scope::Parent(run.id), after.as_deref(), 1_000).await?;
             for child in children {
-                if !self.runs.load(&child).await?.state.is_terminal() {
-                    live.push(child);
+                match self.runs.load(&child).await {
+                    Ok(run) if run.state.is_terminal() => {}
+                    // It is just being deleted, so it had ended.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                    Ok(_) => live.push(child),
                 }
             }
             if next.is_none() {

@@ -9,6 +9,7 @@ mod cancel;
 mod children;
 mod collect;
 mod conversations;
+mod delete;
 mod inbox;
 mod list;
 mod pull;

@@ -1,5 +1,7 @@
 //! Run records: created once, then every step a new numbered object; index marks for lists; idempotency claims.
 
+mod erase;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +35,9 @@ pub(crate) enum Step {
 #[derive(Serialize, Deserialize)]
 struct Numbered {
     op: OpId,
-    run: Run,
+    /// Absent in a run that was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Run>,
 }
 
 /// Run records in a storage.
@@ -42,6 +46,8 @@ pub(crate) struct Runs {
     storage: Arc<dyn Storage>,
     /// The highest number seen of each run: only ever a place to begin looking from.
     seen: Arc<Mutex<HashMap<RunId, u64>>>,
+    /// First records, which say whose a run is and never change.
+    firsts: Arc<Mutex<HashMap<RunId, Arc<Run>>>>,
 }
 
 /// Whose index.
@@ -80,7 +86,7 @@ fn key(text: &str) -> Result<Key, Error> {
 
 impl Runs {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, seen: Arc::default() }
+        Self { storage, seen: Arc::default(), firsts: Arc::default() }
     }
 
     fn log(&self, id: &RunId) -> Result<Log, Error> {
@@ -118,6 +124,23 @@ impl Runs {
         Ok(())
     }
 
+    /// The first record, if this process has read it before: without a request.
+    pub(crate) fn first_known(&self, id: &RunId) -> Option<Arc<Run>> {
+        self.firsts.lock().unwrap_or_else(PoisonError::into_inner).get(id).map(Arc::clone)
+    }
+
+    /// The first record, with one request whether it is there or not; [`Error::NotFound`] when it is not.
+    pub(crate) async fn first(&self, id: &RunId) -> Result<Arc<Run>, Error> {
+        let found = self.record(id, 0).await?.ok_or_else(|| Error::not_found(format!("run {id}")))?;
+        let found = Arc::new(found);
+        let mut firsts = self.firsts.lock().unwrap_or_else(PoisonError::into_inner);
+        if firsts.len() >= REMEMBERED {
+            firsts.clear();
+        }
+        firsts.insert(*id, Arc::clone(&found));
+        Ok(found)
+    }
+
     /// The latest record; [`Error::NotFound`] when there is none.
     pub(crate) async fn load(&self, id: &RunId) -> Result<Run, Error> {
         Ok(self.load_numbered(id).await?.1)
@@ -125,6 +148,11 @@ impl Runs {
 
     /// The latest record and its number.
     pub(crate) async fn load_numbered(&self, id: &RunId) -> Result<(u64, Run), Error> {
+        let (seq, body) = self.latest(id).await?;
+        Ok((seq, decode(id, seq, &body)?))
+    }
+
+    async fn latest(&self, id: &RunId) -> Result<(u64, Bytes), Error> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
         let hint = match seen {
             Some(seen) => Some(seen),
@@ -136,7 +164,7 @@ impl Runs {
         let found = self.log(id)?.head_body(hint).await?;
         let (seq, body) = found.ok_or_else(|| Error::not_found(format!("run {id}")))?;
         self.remember(id, seq);
-        Ok((seq, decode(id, seq, &body)?))
+        Ok((seq, body))
     }
 
     /// The record with number `seq`.
@@ -222,7 +250,7 @@ impl Runs {
 }
 
 /// The index marks of a run.
-fn marks(run: &Run) -> Result<Vec<Key>, Error> {
+pub(super) fn marks(run: &Run) -> Result<Vec<Key>, Error> {
     let mut scopes = vec![Scope::Actor(run.creator.clone())];
     scopes.extend(run.team.clone().map(Scope::Team));
     scopes.extend(run.parent.map(Scope::Parent));
@@ -232,9 +260,10 @@ fn marks(run: &Run) -> Result<Vec<Key>, Error> {
 }
 
 fn encode(id: &RunId, op: OpId, run: Run) -> Result<Bytes, Error> {
-    record::encode(&format!("run {id}"), &Numbered { op, run })
+    record::encode(&format!("run {id}"), &Numbered { op, run: Some(run) })
 }
 
 fn decode(id: &RunId, seq: u64, body: &[u8]) -> Result<Run, Error> {
-    Ok(record::decode::<Numbered>(&format!("record {seq} of run {id}"), body)?.run)
+    let found: Numbered = record::decode(&format!("record {seq} of run {id}"), body)?;
+    found.run.ok_or_else(|| Error::not_found(format!("run {id}")))
 }

@@ -322,6 +322,9 @@ const STEPS = {
   "snapshot.diff": async (given) => diffData(await given.need("snapshot").diff(given.need("newer"))),
   "snapshot.diff_base": async (given) => diffData(await given.need("snapshot").diffBase()),
   "snapshot.since": async (given) => snapshotMade(await given.need("snapshot").since(given.need("base"))),
+  "secrets.rules": async () => data(await handoff.secretRules()),
+  "secrets.scan": async (given) => data(await handoff.scanSecrets(contentOf(given.need("content")))),
+  "secrets.redact": async (given) => plainBytes(await handoff.redactSecrets(contentOf(given.need("content")))),
   "storage.memory": () => new Made(new handoff.MemoryStorage()),
   "storage.dir": (given) => new Made(new handoff.DirStorage(given.need("path"))),
   "storage.put_new": (given) => given.need("storage").putNew(given.need("key"), Buffer.from(given.need("text"))),
@@ -377,9 +380,7 @@ const STEPS = {
   "handoff.fan_out": async (given, world) => {
     const found = await hub(given).fanOut(await startOptions(given, world));
     return found.map(({ error, ...one }) => {
-      if (!error) return data(one);
-      const { kind, message, retryable } = errorData(error, "");
-      return { error: { kind, message, retryable } };
+      return error ? { error: errorData(error, "") } : data(one);
     });
   },
   "handoff.continue": async (given) => {

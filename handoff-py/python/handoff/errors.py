@@ -52,6 +52,7 @@ class HandoffError(Exception):
     """
 
     KIND: ClassVar[str] = "runtime"
+    _RETRYABLE: ClassVar[bool] = False
 
     kind: str
     """The stable name of what went wrong, the same in every language."""
@@ -69,14 +70,14 @@ class HandoffError(Exception):
         message: str = "",
         *,
         kind: str | None = None,
-        retryable: bool = False,
+        retryable: bool | None = None,
         path: str | None = None,
         argument: str | None = None,
         details: Any = None,
     ) -> None:
         super().__init__(message)
         self.kind = self.KIND if kind is None else kind
-        self.retryable = retryable
+        self.retryable = self._RETRYABLE if retryable is None else retryable
         self.path = path
         self.argument = argument
         self.details = details
@@ -140,6 +141,7 @@ class BusyError(WorkspaceError):
     """Another apply or undo holds this work tree."""
 
     KIND: ClassVar[str] = "busy"
+    _RETRYABLE: ClassVar[bool] = True
 
 
 class JournalNotSafeError(WorkspaceError):
@@ -233,18 +235,21 @@ class LeasedError(HandoffError):
     """Another session holds the run."""
 
     KIND: ClassVar[str] = "leased"
+    _RETRYABLE: ClassVar[bool] = True
 
 
 class FencedError(LeasedError):
     """Another session has taken the run; this one must stop."""
 
     KIND: ClassVar[str] = "fenced"
+    _RETRYABLE: ClassVar[bool] = False
 
 
 class UnsyncedError(HandoffError):
     """Messages that should be there are not there yet."""
 
     KIND: ClassVar[str] = "unsynced"
+    _RETRYABLE: ClassVar[bool] = True
 
 
 class ModelError(HandoffError):
@@ -269,6 +274,7 @@ class TimedOutError(HandoffError, TimeoutError):
     """The deadline of a wait passed."""
 
     KIND: ClassVar[str] = "timed_out"
+    _RETRYABLE: ClassVar[bool] = True
 
 
 class StorageError(HandoffError):

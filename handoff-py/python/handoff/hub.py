@@ -162,6 +162,15 @@ class Handoff(Held):
         """Asks a run to stop. Cancelling an ended run does nothing."""
         return start("handoff.cancel", self._request(locals()), nothing)
 
+    def delete_run(self, run: AnyRun, *, actor: str) -> Operation[None]:
+        """Deletes a run that has ended; from then on there is none, for anybody. Its conversation stays, as do the
+        workspace states that something else names; the rest is taken by the next collections.
+
+        :raises WrongStateError: when it has not ended.
+        :raises NotPermittedError: when the actor may know of the run and not delete it.
+        """
+        return start("handoff.delete_run", self._request(locals()), nothing)
+
     def wait(self, run: AnyRun, *, actor: str, deadline: float | None = None) -> Operation[Run]:
         """Waits until a run has ended or is blocked.
 

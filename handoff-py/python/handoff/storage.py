@@ -117,7 +117,7 @@ class BuiltInStorage(Held):
 
     def put_stream(self, key: str, body: Iterable[bytes] | AsyncIterable[bytes]) -> Operation[None]:
         """Creates an object of any size, piece by piece, under a name that nobody else uses: all of it or nothing."""
-        arguments = {"storage": self, "key": text(key, "key"), "body": Port(_iterator(body), "body", _BODY)}
+        arguments = {"storage": self, "key": text(key, "key"), "stream": Port(_iterator(body), "body", _BODY)}
         return _start_op("storage.put_stream", arguments, nothing)
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> Operation[bytes | None]:

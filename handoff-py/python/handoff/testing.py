@@ -58,7 +58,8 @@ class Report:
 
     cases: tuple[Case, ...]
     """Every case that was run, in the order of the suite."""
-    _text: str = field(repr=False, compare=False)
+    text: str = field(repr=False, compare=False)
+    """The same for people: a line for each case."""
 
     @property
     def passed(self) -> bool:
@@ -71,7 +72,7 @@ class Report:
         return tuple(case for case in self.cases if case.failure is not None)
 
     def __str__(self) -> str:
-        return self._text
+        return self.text
 
 
 class RuntimeSetup:

@@ -5,32 +5,28 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod audit;
+mod far;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use futures_lite::future::block_on;
 
 use super::pass::Pass;
 use super::{CollectOptions, GarbageKind, SHORTEST_GRACE};
-use crate::capture::{CaptureOptions, capture};
 use crate::conversation::{ForkPoint, Message};
-use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::handoff::runs::{Runs, Step};
 use crate::handoff::world::{HostClock, Trouble, TrueClock, World};
-use crate::handoff::{
-    AppendRequest, Conversations, Handoff, HandoffBuilder, Snapshots, StartRequest, WorkspaceSource,
-};
-use crate::id::{ActorId, ConversationId, EnvironmentId, RunId, SessionId};
+use crate::handoff::{AppendRequest, Handoff, HandoffBuilder, Snapshots, StartRequest, WorkspaceSource};
+use crate::id::{ActorId, ConversationId, RunId, SessionId};
 use crate::run::{Run, Session, SnapshotRef};
-use crate::runtime::{RunSession, Runtime, RuntimeError, SessionSpec};
-use crate::snapshot::Snapshot;
-use crate::storage::{BodyStream, Key, MemoryStorage, Meta, PutNew, Storage, StorageError};
-use crate::workspace::Workspace;
+use crate::storage::{Key, MemoryStorage, Storage};
+
+use far::{Nowhere, Slow, states};
 
 const HOUR: u64 = 3_600_000_000;
 
@@ -55,106 +51,6 @@ struct Counts {
     renewed: u64,
     gone: u64,
     audits: u64,
-}
-
-/// A store far away, which serves most requests at once and some after hours.
-struct Slow {
-    world: World,
-    memory: MemoryStorage,
-}
-
-impl Slow {
-    async fn way(&self) {
-        let micros = match self.world.below(300) {
-            0 => self.world.below(5 * HOUR),
-            _ => self.world.below(2_000_000),
-        };
-        self.world.pause(micros).await;
-    }
-}
-
-#[async_trait]
-impl Storage for Slow {
-    async fn put_new(&self, key: &Key, body: Bytes) -> Result<PutNew, StorageError> {
-        self.way().await;
-        let put = self.memory.put_new(key, body).await;
-        self.way().await;
-        put
-    }
-
-    async fn put(&self, key: &Key, body: Bytes) -> Result<(), StorageError> {
-        // Hints depend on the machine's own clock, which is not of this world.
-        if key.as_str().ends_with("/hint") { Ok(()) } else { self.memory.put(key, body).await }
-    }
-
-    async fn put_stream(&self, key: &Key, body: BodyStream) -> Result<(), StorageError> {
-        self.memory.put_stream(key, body).await
-    }
-
-    async fn get(&self, key: &Key, range: Option<Range<u64>>) -> Result<Option<Bytes>, StorageError> {
-        self.way().await;
-        self.memory.get(key, range).await
-    }
-
-    async fn list(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<Meta>, StorageError> {
-        self.way().await;
-        // In pages of two, so that things happen between them.
-        let listed = self.memory.list(prefix, after, limit.min(2)).await?;
-        self.way().await;
-        let mut all = listed;
-        while all.len() < limit {
-            let more = self.memory.list(prefix, all.last().map(|meta| &meta.key).or(after), 2).await?;
-            if more.is_empty() {
-                break;
-            }
-            self.way().await;
-            all.extend(more);
-        }
-        all.truncate(limit);
-        Ok(all)
-    }
-
-    async fn delete(&self, keys: &[Key]) -> Result<(), StorageError> {
-        for key in keys {
-            self.way().await;
-            self.memory.delete(std::slice::from_ref(key)).await?;
-        }
-        Ok(())
-    }
-}
-
-struct Nowhere;
-
-#[async_trait]
-impl Runtime for Nowhere {
-    async fn environment(&self, id: &EnvironmentId) -> Result<Environment, RuntimeError> {
-        Ok(Environment::new(id.clone()))
-    }
-
-    async fn start(&self, _: SessionSpec, _: Arc<dyn RunSession>) -> Result<(), RuntimeError> {
-        Ok(())
-    }
-
-    async fn cancel(&self, _: &SessionId) -> Result<(), RuntimeError> {
-        Ok(())
-    }
-}
-
-/// States of one repository after the other, each with something of the one before.
-fn states() -> &'static [Snapshot] {
-    static STATES: OnceLock<Vec<Snapshot>> = OnceLock::new();
-    STATES.get_or_init(|| {
-        let (_dir, laptop, _) = crate::testing::laptop_and_cloud().unwrap();
-        let workspace = Workspace::new([&laptop]).unwrap();
-        let state = |number: usize| {
-            for part in 0..4 {
-                let text = format!("{} of part {part}\n", number / (part + 1)).repeat(20);
-                std::fs::write(laptop.join(format!("{part}.txt")), text).unwrap();
-            }
-            capture(&workspace, &CaptureOptions::default()).unwrap()
-        };
-        (0..8).map(state).collect()
-    })
 }
 
 fn ana() -> ActorId {
@@ -362,45 +258,6 @@ impl Scene {
                 self.lost.lock().unwrap().get_or_insert(what);
             }
         }
-    }
-
-    /// Looks at everything at once whether something that is needed is gone.
-    fn audit(&self, thorough: bool) -> Result<(), String> {
-        self.counts.lock().unwrap().audits += 1;
-        let storage: Arc<dyn Storage> = Arc::new(self.memory.clone());
-        let (runs, snapshots) = (Runs::new(Arc::clone(&storage)), Snapshots::new(Arc::clone(&storage)));
-        for run in self.runs.lock().unwrap().iter() {
-            let run = block_on(runs.load(run)).map_err(|error| error.to_string())?;
-            for session in &run.sessions {
-                for reference in [&session.snapshot_in, &session.snapshot_out].into_iter().flatten() {
-                    let what = || format!("{} of run {}", reference.key, run.id);
-                    let body = block_on(self.memory.get(&reference.key, None)).unwrap().ok_or_else(what)?;
-                    for pack in Snapshots::packs_in(&reference.key, &body).unwrap() {
-                        let there = block_on(self.memory.get(&pack, Some(0..1))).unwrap();
-                        there.ok_or_else(|| format!("{pack} of {}", what()))?;
-                    }
-                    if thorough {
-                        block_on(snapshots.load(reference))
-                            .map_err(|error| format!("{}: {error}", what()))?;
-                    }
-                }
-            }
-        }
-        let conversations = Conversations::new(storage);
-        for id in self.conversations.lock().unwrap().iter() {
-            let messages =
-                block_on(conversations.messages(id, 0, 10_000)).map_err(|error| error.to_string())?;
-            for attachment in messages.iter().flat_map(|message| &message.attachments) {
-                let read = block_on(conversations.read_attachment(attachment));
-                read.map_err(|error| format!("in conversation {id}: {error}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn keys(&self, prefix: &str) -> BTreeSet<String> {
-        let listed = block_on(self.memory.list(&prefix.parse().unwrap(), None, usize::MAX)).unwrap();
-        listed.into_iter().map(|meta| meta.key.to_string()).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use super::stage::{Stage, acting, ana, block_on, environment, file, say, terms};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     /// The call does nothing and fails.
     Refused,
     /// It is done, and the answer is lost.
@@ -36,7 +36,7 @@ enum Fault {
 const FAULTS: [Fault; 5] = [Fault::Refused, Fault::AnswerLost, Fault::AnswerLate, Fault::Lie, Fault::Gone];
 
 #[derive(Clone)]
-struct Faulty {
+pub(super) struct Faulty {
     inner: MemoryStorage,
     fault: Fault,
     at: u64,
@@ -44,7 +44,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new(inner: &MemoryStorage, fault: Fault, at: u64) -> Self {
+    pub(super) fn new(inner: &MemoryStorage, fault: Fault, at: u64) -> Self {
         Self { inner: inner.clone(), fault, at, calls: Arc::default() }
     }
 
@@ -118,7 +118,9 @@ impl Storage for Faulty {
     }
 
     async fn delete(&self, keys: &[handoff_core::Key]) -> Result<(), StorageError> {
-        self.inner.delete(keys).await
+        let fault = self.now();
+        before(fault)?;
+        after(fault, self.inner.delete(keys).await)
     }
 }
 
