@@ -50,7 +50,7 @@ pub fn start(
     body: Option<&Bound<'_, PyBytes>>,
 ) -> PyResult<Operation> {
     // Held while the GIL is let go of below.
-    let Some(_pass) = gate::enter() else {
+    let Some(_pass) = gate::admit(py) else {
         return Err(failure::unavailable(py, "the interpreter is shutting down, so nothing can be started"));
     };
     let mut luggage = Luggage::default();
@@ -102,6 +102,7 @@ impl Operation {
 
     /// Has `callback` called, on some thread, once it has settled.
     fn on_settled(&self, py: Python<'_>, callback: Py<PyAny>) {
+        let _pass = gate::admit(py);
         let mut state = self.shared.lock();
         if state.settled {
             drop(state);
@@ -114,7 +115,7 @@ impl Operation {
     /// Asks for the next event; `callback` is called, on some thread, when it is there to be taken.
     fn ask_event(&self, py: Python<'_>, callback: Py<PyAny>) {
         // Nobody is told anything once the interpreter is on its way out.
-        let Some(_pass) = gate::enter() else { return };
+        let Some(_pass) = gate::admit(py) else { return };
         let (inner, shared) = (self.inner.clone(), Arc::clone(&self.shared));
         let ask = async move {
             let event = inner.next_event().await;
@@ -127,6 +128,7 @@ impl Operation {
 
     /// The event asked for: `(True, event)`, or `(True, None)` after the last, or `(False, None)` when it is not there yet.
     fn take_event(&self, py: Python<'_>) -> PyResult<(bool, Py<PyAny>)> {
+        let _pass = gate::admit(py);
         let event = self.shared.lock().event.take();
         Ok(match event {
             None => (false, py.None()),
@@ -138,7 +140,7 @@ impl Operation {
     /// Waits at most `seconds`, without the GIL, until it has settled or an event is there. Returns whether it has settled.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let slice = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let Some(pass) = gate::enter() else {
+        let Some(pass) = gate::admit(py) else {
             return Err(failure::unavailable(
                 py,
                 "the interpreter is shutting down, so nothing can be waited for",
@@ -158,6 +160,8 @@ impl Operation {
 
     /// How it ended: `(value, body)`, or the exception. Once.
     fn take(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Option<Py<PyBytes>>)> {
+        // Values and exceptions are made by Python's code, in which another thread may end the interpreter.
+        let _pass = gate::admit(py);
         let outcome = self.shared.lock().outcome.take();
         let reply = match outcome {
             None => {
