@@ -109,7 +109,7 @@ pub fn lint() -> Done {
 pub fn bench() -> Done {
     tools::need(&[("git", "git"), ("tar", "tar"), ("zstd", "zstd")])?;
     let mut phases = Phases::new();
-    for bench in ["capture", "apply", "history"] {
+    for bench in ["capture", "apply", "history", "life"] {
         phases.add(bench, run(&mut cargo(&["bench", "--locked", "-p", "handoff-benches", "--bench", bench])));
     }
     phases.close()
