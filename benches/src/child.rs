@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use handoff_core::{ApplyOptions, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture};
 
-use crate::Done;
+use crate::{Done, calls};
 
 const ROLE: &str = "HANDOFF_BENCH_CHILD";
 
@@ -18,6 +18,7 @@ pub fn main() -> Option<ExitCode> {
         ("capture", [repo, file]) => capture_to(repo, file),
         ("apply", [file, repo]) => apply_to(file, repo, Durability::Full),
         ("apply-process", [file, repo]) => apply_to(file, repo, Durability::Process),
+        ("calls", [source, target]) => calls::answer(source, target),
         ("peak", [program, rest @ ..]) => peak(program, rest),
         _ => Err(format!("no part {role:?} with {} arguments", args.len()).into()),
     };
@@ -48,6 +49,13 @@ pub fn capture_command(repo: &Path, file: &Path) -> Command {
 pub fn apply_command(file: &Path, repo: &Path, durability: Durability) -> Command {
     let mut command = role(if durability == Durability::Full { "apply" } else { "apply-process" });
     command.arg(file).arg(repo);
+    command
+}
+
+/// Calls in this language, as the scripts of the others make them.
+pub fn calls_command(source: &Path, target: &Path) -> Command {
+    let mut command = role("calls");
+    command.arg(source).arg(target);
     command
 }
 

@@ -6,6 +6,7 @@
 //! `HANDOFF_BENCH_STRICT=1` makes a missed goal an error.
 
 pub mod big;
+pub mod calls;
 pub mod child;
 pub mod corpus;
 pub mod measure;

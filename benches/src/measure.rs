@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::Done;
+use crate::calls::median;
 use crate::child::{self, Used};
 
 /// One way of doing the work.
@@ -89,11 +90,8 @@ fn once(side: &Side<'_>) -> Done<f64> {
 impl Taken {
     fn of(name: &'static str, mut times: Vec<f64>, used: Used) -> Self {
         times.sort_by(f64::total_cmp);
-        let middle = times.len() / 2;
-        let at = |at: usize| times.get(at).copied().unwrap_or(f64::NAN);
-        let median =
-            if times.len() % 2 == 1 { at(middle) } else { (at(middle.saturating_sub(1)) + at(middle)) / 2.0 };
-        Self { name, median, range: (at(0), at(times.len().saturating_sub(1))), used }
+        let range = (times.first().copied().unwrap_or(f64::NAN), times.last().copied().unwrap_or(f64::NAN));
+        Self { name, median: median(times), range, used }
     }
 }
 

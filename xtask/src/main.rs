@@ -1,6 +1,7 @@
 //! The commands behind `make`, in plain Rust so that they work the same everywhere. Each prints every command
 //! it runs, installs the system packages it needs where it may, and says by name what is missing where it may not.
 
+mod bench;
 mod commands;
 mod git;
 mod node;
@@ -22,6 +23,7 @@ cargo xtask <task>, or make <task>
   demo      the main job on real input, REPO=path to choose the checkout (KEEP=1 keeps the scratch directory)
   test      every check: house rules, format, lints, docs, examples, seed replay, tests
   bench     capture and apply beside git and tar, HANDOFF_BENCH_QUICK=1 for small sizes
+  bench-bindings  calls through Python and Node beside the same calls in Rust
   fuzz      cargo-fuzz where it is installed, for FUZZ_SECONDS (60) per target; else the seeds only
   python    the Python package: its wheel built, installed and tested (PYTHON chooses the interpreter)
   lint      house rules, format, clippy, cargo-deny where it is installed
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some("demo") => tasks::demo(),
         Some("test") => tasks::test(),
         Some("bench") => tasks::bench(),
+        Some("bench-bindings") => bench::bindings(),
         Some("fuzz") => tasks::fuzz(),
         Some("python") => tasks::python(),
         Some("lint") => tasks::lint(),
