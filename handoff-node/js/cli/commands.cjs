@@ -78,10 +78,9 @@ const planCommand = async (dirs, given, { control, paint }) => {
   for (const omission of found.looseOmissions) lines.push(omissionLine(paint, omission));
   const files = found.repos.reduce((sum, repo) => sum + repo.files.length, found.looseFiles.length);
   lines.push(`${plural(files, "file")}, ${bytes(total)}`);
-  // A repository is named once, not with each of its omissions.
+  // What is outside any repository has none to be named.
   const bare = (omissions) => omissions.map(({ repo: _, ...omission }) => omission);
-  const repos = found.repos.map((repo) => ({ ...repo, omissions: bare(repo.omissions) }));
-  const json = { ...found, repos, looseOmissions: bare(found.looseOmissions) };
+  const json = { ...found, looseOmissions: bare(found.looseOmissions) };
   return { json, text: lines.join("\n"), complete: failed === 0 };
 };
 
