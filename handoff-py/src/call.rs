@@ -96,6 +96,7 @@ impl Call {
     /// Answers.
     #[pyo3(signature = (value, body=None))]
     fn done(&self, value: &Bound<'_, PyAny>, body: Option<&Bound<'_, PyBytes>>) -> PyResult<()> {
+        let _pass = gate::admit(value.py());
         let mut luggage = Luggage::default();
         let value = luggage.pack(value, "what it returned")?;
         let body = body.map(|body| Bytes::copy_from_slice(body.as_bytes()));
@@ -112,11 +113,13 @@ impl Call {
         kind: Option<String>,
         retryable: Option<bool>,
     ) {
+        let _pass = gate::admit(exception.py());
         self.answer.settle(Err(failure::foreign(exception, kind, message, retryable)));
     }
 
     /// Has `callback` called, on some thread, when nobody wants the answer any more.
     fn on_cancel(&self, py: Python<'_>, callback: Py<PyAny>) {
+        let _pass = gate::admit(py);
         let mut slot = self.answer.lock();
         if self.answer.dropped.load(Ordering::Acquire) {
             drop(slot);
