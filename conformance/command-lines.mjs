@@ -1,4 +1,5 @@
-// One table of invocations: gives `python -m handoff` and `handoff-node` the same invocations: the same exit code and the same document each time.
+// Gives `python -m handoff` and `handoff-node` the same invocations, which must end with the same exit code and the same
+// document each time.
 //
 //   node conformance/command-lines.mjs PYTHON
 
@@ -9,23 +10,14 @@ import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { environment } from "../handoff-node/test/environment.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const { DirStorage, Handoff, LocalRuntime, Workspace } = createRequire(import.meta.url)(path.join(root, "handoff-node/js/index.cjs"));
 const python = process.argv[2];
 assert.ok(python, "name the Python that has the package");
 
-const env = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GIT_"))),
-  GIT_CONFIG_NOSYSTEM: "1",
-  GIT_CONFIG_GLOBAL: "/dev/null",
-  GIT_AUTHOR_NAME: "Ana",
-  GIT_AUTHOR_EMAIL: "ana@example.com",
-  GIT_AUTHOR_DATE: "2026-01-02T03:04:05Z",
-  GIT_COMMITTER_NAME: "Ana",
-  GIT_COMMITTER_EMAIL: "ana@example.com",
-  GIT_COMMITTER_DATE: "2026-01-02T03:04:05Z",
-};
+const env = environment();
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "handoff-commands-"));
 process.on("exit", () => fs.rmSync(scratch, { recursive: true, force: true }));
 

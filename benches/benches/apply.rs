@@ -17,16 +17,7 @@ const GIT_APPLY_3WAY: &str = "git apply --3way";
 const MERGE_TREE: &str = "git merge-tree, read-tree -m -u";
 
 fn main() -> ExitCode {
-    if let Some(code) = child::main() {
-        return code;
-    }
-    match run(&Sizes::from_env()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("apply: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    handoff_benches::main("apply", run)
 }
 
 fn run(sizes: &Sizes) -> Done {

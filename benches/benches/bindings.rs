@@ -16,16 +16,7 @@ const SHARE: f64 = 1.1;
 const CALL: f64 = 0.3;
 
 fn main() -> ExitCode {
-    if let Some(code) = child::main() {
-        return code;
-    }
-    match run(&Sizes::from_env()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("bindings: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    handoff_benches::main("bindings", run)
 }
 
 fn run(sizes: &Sizes) -> Done {

@@ -21,16 +21,7 @@ const TAR_ONE: &str = "tar | zstd -1 -T2";
 const TAR_ONE_SYNCED: &str = "the same, synced to the disk as ours is";
 
 fn main() -> ExitCode {
-    if let Some(code) = child::main() {
-        return code;
-    }
-    match run(&Sizes::from_env()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("capture: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    handoff_benches::main("capture", run)
 }
 
 fn run(sizes: &Sizes) -> Done {

@@ -12,13 +12,7 @@ use handoff_core::{CaptureOptions, Workspace, capture};
 const GOAL: f64 = 0.75;
 
 fn main() -> ExitCode {
-    match run(&Sizes::from_env()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("history: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    handoff_benches::main("history", run)
 }
 
 fn text(mut command: Command) -> Done<String> {

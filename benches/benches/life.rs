@@ -22,20 +22,10 @@ const MEMORY: f64 = 1.25;
 const READ: &str = "HANDOFF_BENCH_READ";
 
 fn main() -> ExitCode {
-    if let Some(code) = child::main() {
-        return code;
-    }
-    let done = match std::env::var(READ) {
+    handoff_benches::main("life", |sizes| match std::env::var(READ) {
         Ok(what) => read_all(&what),
-        Err(_) => run(&Sizes::from_env()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("life: {why}");
-            ExitCode::FAILURE
-        }
-    }
+        Err(_) => run(sizes),
+    })
 }
 
 fn open(dir: &std::path::Path) -> Done<DirStorage> {

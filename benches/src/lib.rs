@@ -16,9 +16,24 @@ pub mod tree;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// Any error ends a benchmark: a number from a broken run is worse than none.
 pub type Done<T = ()> = Result<T, Box<dyn Error>>;
+
+/// The `main` of the benchmark `name`, which plays a child's part where it was started for that.
+pub fn main(name: &str, run: impl FnOnce(&Sizes) -> Done) -> ExitCode {
+    if let Some(code) = child::main() {
+        return code;
+    }
+    match run(&Sizes::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Sizes of a run.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use handoff_core::{Error, ErrorKind};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ForeignError;
 
@@ -32,6 +32,19 @@ impl Failure {
         let name = name.into();
         let message = format!("{name} {why}");
         Self { argument: Some(name), ..Self::of(ErrorKind::InvalidArgument, message) }
+    }
+
+    /// All of it but the cause, as data.
+    pub fn fields(&self) -> Map<String, Value> {
+        let fields = [
+            ("kind", json!(self.kind)),
+            ("message", json!(self.message)),
+            ("retryable", json!(self.retryable)),
+            ("path", json!(self.path)),
+            ("argument", json!(self.argument)),
+            ("details", self.details.clone()),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     pub(crate) fn of(kind: ErrorKind, message: String) -> Self {

@@ -37,6 +37,11 @@ fn same(found: &BTreeSet<String>, written: &BTreeSet<String>) {
 }
 
 #[test]
+fn nothing_stands_twice() -> Outcome {
+    (0..4).try_for_each(|number| column(number).map(drop))
+}
+
+#[test]
 fn the_operations_are_those_of_surface_txt() -> Outcome {
     let cell = |known: handoff_bridge::Signature| {
         format!("{}({})", known.name, known.arguments().collect::<Vec<_>>().join(", "))

@@ -202,15 +202,9 @@ fn tell_end(id: u32, ended: std::result::Result<Reply, Failure>, environment: &A
         }
         Err(failure) => {
             let cause = failure.cause.as_deref().and_then(|cause| Cause::find(cause, environment));
-            let json = json!({ "error": {
-                "kind": failure.kind,
-                "message": failure.message,
-                "retryable": failure.retryable,
-                "path": failure.path,
-                "argument": failure.argument,
-                "details": failure.details,
-                "cause": cause,
-            } });
+            let mut error = failure.fields();
+            error.insert("cause".to_owned(), json!(cause));
+            let json = json!({ "error": error });
             let (json, body, handles) = (json.to_string(), None, Vec::new());
             // Told before `failure` is dropped, which lets go of the thrown value.
             environment.tell(Message::Settled { id, json, body, handles });

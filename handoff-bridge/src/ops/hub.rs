@@ -179,17 +179,7 @@ pub async fn fan_out(mut args: Args, context: Context) -> Ended {
     let started = hub.fan_out(request, prompts).await.map_err(|error| refusals.complete(error.into()))?;
     let one = |started: Result<Started, handoff_core::Error>| match started {
         Ok(started) => started_json(&started),
-        Err(error) => {
-            let failure = Failure::from(error);
-            json!({ "error": {
-                "kind": failure.kind,
-                "message": failure.message,
-                "retryable": failure.retryable,
-                "path": failure.path,
-                "argument": failure.argument,
-                "details": failure.details,
-            } })
-        }
+        Err(error) => json!({ "error": Failure::from(error).fields() }),
     };
     Ok(Reply::of(started.into_iter().map(one).collect::<Vec<_>>()))
 }

@@ -489,7 +489,7 @@ fn nothing_escapes_while_somebody_swaps() {
 
 #[test]
 #[cfg(target_os = "linux")]
-#[ignore = "minutes; run before a release"]
+#[ignore = "minutes; part of `make torture`"]
 fn nothing_escapes_in_a_million_swaps() {
     races(1_000_000);
 }
