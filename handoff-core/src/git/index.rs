@@ -19,6 +19,8 @@ use crate::snapshot::Mode;
 /// The index as it was when read, with sparse directories expanded to their files.
 pub(crate) struct Index {
     state: gix::index::State,
+    /// Some path has stages of a conflict.
+    unmerged: bool,
 }
 
 /// Tells one index file from the next.
@@ -112,7 +114,9 @@ impl Repo {
         if state.is_sparse() {
             self.expand(&mut state)?;
         }
-        Ok(Index { state })
+        // Known once, so that each path of a tree without conflicts need not be looked up three times.
+        let unmerged = state.entries().iter().any(|entry| entry.stage_raw() != 0);
+        Ok(Index { state, unmerged })
     }
 
     /// Replaces each sparse directory by the files of its tree, marked skip-worktree as git would mark them.
@@ -318,7 +322,7 @@ impl Index {
 
     /// The conflict stages at `path`: number and what each holds.
     pub fn stages(&self, path: &RelPath) -> Vec<(u8, TreeItem)> {
-        stages_in(&self.state, path.as_bytes().as_bstr())
+        if self.unmerged { stages_in(&self.state, path.as_bytes().as_bstr()) } else { Vec::new() }
     }
 }
 
