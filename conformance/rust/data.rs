@@ -130,6 +130,9 @@ pub fn plan(plan: &CapturePlan) -> Value {
         let omissions: Vec<_> = repo.omissions.iter().map(|omission| in_repo(&repo.name, omission)).collect();
         json!({
             "name": repo.name, "files": planned(&repo.files), "omissions": omissions, "failed": repo.failed,
+            "history": repo.history.as_ref().map(|history| {
+                json!({ "commits": history.commits, "left_out": history.left_out })
+            }),
         })
     });
     json!({

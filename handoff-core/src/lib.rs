@@ -105,7 +105,7 @@ pub use apply::{
 pub use budget::{Budget, Usage};
 pub use capture::{
     AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
-    RepoPlan, SecretRules, capture, plan,
+    PlannedHistory, RepoPlan, SecretRules, capture, plan,
 };
 pub use clock::{Clock, SystemClock};
 pub use conversation::{Attachment, ConversationHead, ForkPoint, Message, Role};

@@ -30,6 +30,7 @@ function plan(workspace, given) {
       name: repo.name,
       files: repo.files.map((file) => new PlannedFile(camel(file))),
       omissions: repo.omissions.map((omission) => new Omission({ repo: repo.name, ...camel(omission) })),
+      history: repo.history ? camel({ ...repo.history, left_out: repo.history.left_out ?? undefined }) : undefined,
       failed: camel(repo.failed) ?? undefined,
     })),
     looseFiles: (answer.loose_files ?? []).map((file) => new PlannedFile(camel(file))),

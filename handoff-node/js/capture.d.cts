@@ -92,6 +92,14 @@ export interface PlannedFile {
   readonly bytes: number;
 }
 
+/** The unpushed commits of a {@link RepoPlan}. */
+export interface PlannedHistory {
+  /** How many there are; at least so many where counting was given up, 0 where it was not begun. */
+  readonly commits: number;
+  /** Why none of them would travel, if that is known before they are read. Reading them may tell other reasons. */
+  readonly leftOut?: "no_remote" | "too_many_commits" | "unreadable" | (string & {});
+}
+
 /** One repository of a {@link CapturePlan}. */
 export interface RepoPlan {
   /** The repository's name. */
@@ -100,6 +108,8 @@ export interface RepoPlan {
   readonly files: readonly PlannedFile[];
   /** Changed paths that would be left out. */
   readonly omissions: readonly Omission[];
+  /** Unpushed commits; absent where there are none, or nobody wants them. */
+  readonly history?: PlannedHistory;
   /** Why this repository cannot be captured. */
   readonly failed?: { readonly kind: string; readonly message: string };
 }

@@ -95,6 +95,9 @@ fn plan_json(plan: &CapturePlan) -> Value {
             "name": repo.name,
             "files": files_json(&repo.files),
             "omissions": repo.omissions,
+            "history": repo.history.as_ref().map(|history| {
+                json!({ "commits": history.commits, "left_out": history.left_out })
+            }),
             "failed": repo.failed,
         })
     });

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Run;
-use super::options::CaptureHistory;
+use super::options::{CaptureHistory, CaptureOptions, PlannedHistory};
 use super::read::Stop;
 use crate::error::Error;
 use crate::git::{Broken, Commits, Met, NewObject, Objects, Reach, Repo, Unpushed};
@@ -31,24 +31,12 @@ impl From<Error> for Enough {
 impl Run<'_> {
     /// The unpushed commits of a repository with HEAD at `head`; `None` where there are none.
     pub(super) fn history(&mut self, repo: &Repo, name: &str, head: &Head) -> Result<Option<History>, Stop> {
-        let reach = match self.options.history {
-            CaptureHistory::Auto => Reach::Unpushed,
-            CaptureHistory::All => Reach::All,
-            CaptureHistory::Never => return Ok(None),
-        };
-        let Some(head) = head.commit else { return Ok(None) };
-        // A walk that meets a commit which is not here (a damaged or oddly cut history) says nothing of files.
-        let unpushed = match repo.unpushed(&head, reach, self.options.max_history_commits) {
-            Ok(Commits::None) => return Ok(None),
-            Ok(Commits::NoRemote) => return Ok(Some(cut(0, HistoryCut::new(HistoryCutReason::NoRemote)))),
-            Ok(Commits::These(unpushed)) => unpushed,
-            Err(_) => return Ok(Some(cut(0, HistoryCut::new(HistoryCutReason::Unreadable)))),
+        let unpushed = match unpushed(repo, head.commit.as_ref(), self.options) {
+            None => return Ok(None),
+            Some(Err((commits, reason))) => return Ok(Some(cut(commits, HistoryCut::new(reason)))),
+            Some(Ok(unpushed)) => unpushed,
         };
         let commits = unpushed.commits.len() as u64;
-        if unpushed.too_many {
-            let why = HistoryCut::new(HistoryCutReason::TooManyCommits);
-            return Ok(Some(cut(self.options.max_history_commits, why)));
-        }
         match self.parts(repo, name, &unpushed) {
             Ok(parts) => {
                 self.bytes += parts.iter().map(|part| part.size).sum::<u64>();
@@ -85,6 +73,38 @@ impl Run<'_> {
             Err(Broken::TooLarge { commit, path }) => Err(at(HistoryCutReason::TooLarge, commit, path)),
         }
     }
+}
+
+/// The commits that would travel; or how many there are and why they would not, as far as that is known before any of
+/// them is read. `None` where there are none, or nobody wants them.
+fn unpushed(
+    repo: &Repo,
+    head: Option<&Oid>,
+    options: &CaptureOptions,
+) -> Option<Result<Unpushed, (u64, HistoryCutReason)>> {
+    let reach = match options.history {
+        CaptureHistory::Auto => Reach::Unpushed,
+        CaptureHistory::All => Reach::All,
+        CaptureHistory::Never => return None,
+    };
+    // A walk that meets a commit which is not here (a damaged or oddly cut history) says nothing of files.
+    match repo.unpushed(head?, reach, options.max_history_commits) {
+        Ok(Commits::None) => None,
+        Ok(Commits::NoRemote) => Some(Err((0, HistoryCutReason::NoRemote))),
+        Ok(Commits::These(unpushed)) if unpushed.too_many => {
+            Some(Err((options.max_history_commits, HistoryCutReason::TooManyCommits)))
+        }
+        Ok(Commits::These(unpushed)) => Some(Ok(unpushed)),
+        Err(_) => Some(Err((0, HistoryCutReason::Unreadable))),
+    }
+}
+
+/// What [`Run::history`] would begin with.
+pub(super) fn planned(repo: &Repo, head: Option<&Oid>, options: &CaptureOptions) -> Option<PlannedHistory> {
+    unpushed(repo, head, options).map(|found| match found {
+        Ok(unpushed) => PlannedHistory { commits: unpushed.commits.len() as u64, left_out: None },
+        Err((commits, reason)) => PlannedHistory { commits, left_out: Some(reason) },
+    })
 }
 
 fn cut(commits: u64, why: HistoryCut) -> History {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use self::options::{
     AllowSecret, Bases, CaptureHistory, CaptureOptions, CapturePlan, OnCancel, PlannedChange, PlannedFile,
-    RepoPlan, SecretRules,
+    PlannedHistory, RepoPlan, SecretRules,
 };
 use self::read::{Outcome, Stop};
 use self::scan::candidates;
@@ -104,7 +104,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
     }
 }
 
-/// Lists what [`capture`] would carry, with sizes, without reading any content: for consent. A file whose stat
+/// Lists what [`capture`] would carry, with sizes, and how many unpushed commits, without reading any content: for consent. A file whose stat
 /// data is out of date is listed though it may turn out unchanged.
 ///
 /// # Errors
@@ -145,6 +145,7 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
                 name,
                 files: Vec::new(),
                 omissions: Vec::new(),
+                history: None,
                 failed: Some(failure(&why, &root)),
             }),
         }

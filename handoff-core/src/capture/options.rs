@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::path::RelPath;
 use crate::progress::Control;
 use crate::secrets::SecretScanner;
-use crate::snapshot::{Omission, RepoFailure};
+use crate::snapshot::{HistoryCutReason, Omission, RepoFailure};
 
 /// What to capture, and how much of it.
 #[derive(Debug, Clone)]
@@ -214,8 +214,21 @@ pub struct RepoPlan {
     pub files: Vec<PlannedFile>,
     /// Changed paths that would be left out.
     pub omissions: Vec<Omission>,
+    /// Unpushed commits; absent where there are none, or nobody wants them.
+    pub history: Option<PlannedHistory>,
     /// Why this repository cannot be captured.
     pub failed: Option<RepoFailure>,
+}
+
+/// The unpushed commits of a [`RepoPlan`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedHistory {
+    /// How many there are; at least so many where counting was given up, 0 where it was not begun.
+    pub commits: u64,
+    /// Why none of them would travel, if that is known before they are read. Reading them may tell other reasons: a
+    /// secret, their size.
+    pub left_out: Option<HistoryCutReason>,
 }
 
 /// One path of a [`CapturePlan`].

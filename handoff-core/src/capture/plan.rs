@@ -6,7 +6,7 @@ use super::pass::not_read;
 use super::read::omission;
 use super::scan::{Candidate, Disk, candidates};
 use super::secrets::{Named, Secrets};
-use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, limits};
+use super::{CaptureOptions, PlannedChange, PlannedFile, RepoPlan, history, limits};
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
 use crate::path::RelPath;
@@ -40,8 +40,16 @@ pub(super) fn repository(
         include: Some(&include),
         list_ignored: options.list_ignored,
     };
-    let mut found = candidates(&repo, &index, &scan, options)?;
-    let mut plan = RepoPlan { name: String::new(), files: Vec::new(), omissions: Vec::new(), failed: None };
+    // Commits that are on their way to another machine are for consent as files are.
+    let (found, head) = std::thread::scope(|scope| {
+        let head = scope.spawn(|| repo.head());
+        let found = candidates(&repo, &index, &scan, options);
+        (found, head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (mut found, head) = (found?, head?);
+    let history = history::planned(&repo, head.commit.as_ref(), options);
+    let (files, omissions) = (Vec::new(), Vec::new());
+    let mut plan = RepoPlan { name: String::new(), files, omissions, history, failed: None };
     for candidate in &found.paths {
         // The walk was cut short, which stays so.
         let unread = until.reached().filter(|_| matches!(candidate.disk, Disk::Unread));

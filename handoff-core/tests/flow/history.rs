@@ -5,10 +5,10 @@ mod cut;
 mod hostile;
 mod inner;
 
-use handoff_core::snapshot::HistoryPart;
+use handoff_core::snapshot::{HistoryCutReason, HistoryPart};
 use handoff_core::{
-    ApplyHistory, ApplyOptions, ApplyReport, DriftKind, HistoryOutcome, Snapshot, Verdict, apply, capture,
-    preview,
+    ApplyHistory, ApplyOptions, ApplyReport, CaptureOptions, DriftKind, HistoryOutcome, Snapshot, Verdict,
+    apply, capture, plan, preview,
 };
 use tempfile::TempDir;
 
@@ -50,12 +50,38 @@ fn objects() -> ApplyOptions {
 fn carried(stage: &Stage) -> Snapshot {
     let workspace = stage.here.workspace();
     let snapshot = assert_untouched(&[&stage.here.root], || capture(&workspace, &undisturbed())).unwrap();
+    assert_planned(&stage.here, &undisturbed(), &snapshot);
     let file = stage.dir.path().join("work.handoff");
     snapshot.save(&file).unwrap();
     let opened = Snapshot::open(&file).unwrap();
     assert_eq!(opened.id(), snapshot.id());
     opened.verify().unwrap();
     opened
+}
+
+/// A plan tells how many commits would travel as the capture found them, and why none do where that is known without
+/// reading any.
+#[track_caller]
+fn assert_planned(repo: &Repo, options: &CaptureOptions, captured: &Snapshot) {
+    let planned = assert_untouched(&[&repo.root], || plan(&repo.workspace(), options)).unwrap();
+    for (planned, captured) in planned.repos.iter().zip(&captured.manifest().repos) {
+        let (planned, captured) = match (&planned.history, &captured.history) {
+            (Some(planned), Some(captured)) => (planned, captured),
+            (planned, captured) => {
+                assert!(planned.is_none() && captured.is_none(), "{planned:?}, {captured:?}");
+                continue;
+            }
+        };
+        assert_eq!(planned.commits, captured.commits);
+        let found = captured.cut.as_ref().map(|cut| cut.reason.clone());
+        match &planned.left_out {
+            Some(reason) => assert_eq!(found.as_ref(), Some(reason)),
+            None => assert!(
+                !matches!(found, Some(HistoryCutReason::NoRemote | HistoryCutReason::TooManyCommits)),
+                "{found:?}"
+            ),
+        }
+    }
 }
 
 fn outcome(report: &ApplyReport) -> (HistoryOutcome, Option<&str>) {

@@ -73,6 +73,8 @@ const planCommand = async (dirs, given, { control, paint }) => {
       total += file.bytes;
     }
     for (const omission of repo.omissions) lines.push(omissionLine(paint, omission));
+    if (repo.history?.leftOut) lines.push(`  ${paint.yellow("left out")}  unpushed commits: ${repo.history.leftOut}`);
+    else if (repo.history) lines.push(`  ${plural(repo.history.commits, "unpushed commit")}`);
   }
   for (const file of found.looseFiles) lines.push(`  ${file.change.padEnd(9)} ${safe(file.path)}`);
   for (const omission of found.looseOmissions) lines.push(omissionLine(paint, omission));

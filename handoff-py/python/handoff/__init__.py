@@ -25,7 +25,7 @@ except ImportError as _error:
 from . import aio, errors
 from .agent import Agent, AgentInfo, CommandAgent, Session, SessionEnd
 from .apply import apply, preview, undo
-from .capture import CapturePlan, PlannedFile, RepoPlan, capture, plan
+from .capture import CapturePlan, PlannedFile, PlannedHistory, RepoPlan, capture, plan
 from .conversation import (
     Attachment,
     ConversationHead,
@@ -162,6 +162,7 @@ __all__ = [
     "Operation",
     "Place",
     "PlannedFile",
+    "PlannedHistory",
     "Policy",
     "Progress",
     "PromptAttachment",

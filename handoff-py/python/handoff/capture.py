@@ -21,7 +21,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["CapturePlan", "PlannedFile", "RepoPlan", "capture", "plan"]
+__all__ = ["CapturePlan", "PlannedFile", "PlannedHistory", "RepoPlan", "capture", "plan"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,17 @@ class PlannedFile(Value):
 
 
 @dataclass(frozen=True)
+class PlannedHistory(Value):
+    """The unpushed commits of a :class:`RepoPlan`."""
+
+    commits: int = 0
+    """How many there are; at least so many where counting was given up, 0 where it was not begun."""
+    left_out: str | None = None
+    """Why none of them would travel, if that is known before they are read: ``no_remote``, ``too_many_commits``,
+    ``unreadable``. Reading them may tell other reasons: a secret, their size."""
+
+
+@dataclass(frozen=True)
 class RepoPlan(Value):
     """One repository of a :class:`CapturePlan`."""
 
@@ -46,6 +57,8 @@ class RepoPlan(Value):
     """Paths that look changed. A path may turn out unchanged once it is read."""
     omissions: tuple[Omission, ...] = ()
     """Changed paths that would be left out."""
+    history: PlannedHistory | None = None
+    """Unpushed commits; ``None`` where there are none, or nobody wants them."""
     failed: Any = None
     """Why this repository cannot be captured."""
 

@@ -3,7 +3,7 @@
 use handoff_core::snapshot::{HistoryCut, HistoryCutReason};
 use handoff_core::{AllowSecret, CaptureHistory, CaptureOptions, HistoryOutcome, Verdict, apply, capture};
 
-use super::{Stage, objects, outcome, stage};
+use super::{Stage, assert_planned, objects, outcome, stage};
 use crate::support::git;
 use crate::support::repo::{Format, Repo, undisturbed};
 
@@ -16,6 +16,7 @@ fn token() -> String {
 fn cut(stage: &Stage, options: &CaptureOptions) -> (HistoryCut, String) {
     stage.here.write("uncommitted.txt", "x\n");
     let snapshot = capture(&stage.here.workspace(), options).unwrap();
+    assert_planned(&stage.here, options, &snapshot);
     let history = snapshot.manifest().repos[0].history.clone().unwrap();
     assert!(history.parts.is_empty(), "whole or not at all");
     let why = history.cut.unwrap();
@@ -249,5 +250,7 @@ fn who_does_not_want_them_hears_nothing_of_them() {
     stage.here.commit("unpushed");
     let mut options = undisturbed();
     options.history = CaptureHistory::Never;
-    assert!(capture(&stage.here.workspace(), &options).unwrap().manifest().repos[0].history.is_none());
+    let snapshot = capture(&stage.here.workspace(), &options).unwrap();
+    assert!(snapshot.manifest().repos[0].history.is_none());
+    assert_planned(&stage.here, &options, &snapshot);
 }

@@ -1,7 +1,8 @@
 //! Commits that nobody pushed go with a run, and those of the agent come back.
 
 use handoff_core::{
-    ActiveSession, ApplyHistory, ContinueRequest, Control, HistoryOutcome, PullRequest, RunState, Verdict, undo,
+    ActiveSession, ApplyHistory, ContinueRequest, Control, HistoryOutcome, PullRequest, RunState, Verdict,
+    undo,
 };
 
 use super::stage::{Seen, Stage, acting, ana, block_on, file, say};

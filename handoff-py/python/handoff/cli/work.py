@@ -13,6 +13,7 @@ from .. import capture as capture_
 from .. import plan as plan_
 from .. import preview as preview_
 from .. import undo as undo_
+from ..capture import PlannedHistory
 from ..errors import InvalidArgumentError
 from ..report import ApplyReport
 from ..snapshot import Snapshot
@@ -59,10 +60,22 @@ def plan(options: Namespace, screen: Screen) -> int:
             screen.say(f"  {file.change:<15} {file.path} ({size(file.bytes)})")
         for omission in repo.omissions:
             screen.say(screen.colour(f"  stays: {omission.reason:<8} {omission.path}", "yellow"))
+        if repo.history is not None:
+            screen.say(_commits(repo.history, screen))
         if repo.failed is not None:
             screen.say(screen.colour(f"  cannot be captured: {repo.failed.get('message')}", "red"))
+    for file in planned.loose_files:
+        screen.say(f"  {file.change:<15} {file.path} ({size(file.bytes)})")
+    for omission in planned.loose_omissions:
+        screen.say(screen.colour(f"  stays: {omission.reason:<8} {omission.path}", "yellow"))
     screen.say(f"{len(planned.files)} files, {size(planned.bytes)}")
     return code
+
+
+def _commits(history: PlannedHistory, screen: Screen) -> str:
+    if history.left_out is None:
+        return f"  {history.commits} unpushed commit{'s' if history.commits != 1 else ''}"
+    return screen.colour(f"  stay: unpushed commits ({history.left_out})", "yellow")
 
 
 def preview(options: Namespace, screen: Screen) -> int:
