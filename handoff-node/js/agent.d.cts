@@ -99,6 +99,11 @@ export interface CommandOptions {
   grace?: number;
   /** Most output that is taken, in bytes. Default 64 MiB. */
   maxOutput?: number;
+  /**
+   * How a line of its output begins that is a question to the person; the answer comes on standard input, so that the
+   * prompt has to be an argument. Default: nothing is a question.
+   */
+  questions?: string;
 }
 
 /**

@@ -136,6 +136,14 @@ class Handoff extends Held {
     return this.#asking("handoff.delete_run", run, given, () => undefined);
   }
 
+  collect(given) {
+    const prepare = () => ({ hub: this, ...snake(options(given).rest) });
+    return call("handoff.collect", prepare, { signal: given?.signal }, (answer) => {
+      const { wait, ...found } = camel(answer);
+      return wait === null ? found : { ...found, wait };
+    });
+  }
+
   wait(run, given) {
     return this.#asking("handoff.wait", run, given, camel);
   }

@@ -166,6 +166,44 @@ export interface RunPage {
   readonly next?: string;
 }
 
+/** How {@link Handoff.collect} takes garbage away. */
+export interface CollectOptions {
+  /** Milliseconds that something must be old to be garbage, and stays condemned. Default and least: a day. */
+  grace?: number;
+  /** Milliseconds after which a repeated idempotency key is a new call. Default 7 days, least `grace`. */
+  claims?: number;
+  /** Stored states to keep although no run names them. */
+  keep?: readonly SnapshotRef[];
+  /** `preview` only says what would be done. Default `remove`. */
+  action?: "remove" | "preview";
+  /** Stops it between two requests; what was removed by then stays removed. */
+  signal?: AbortSignal;
+}
+
+/** An object of a storage that nothing needs. */
+export interface Garbage {
+  /** Its name in the storage. */
+  readonly key: string;
+  /** What it is. */
+  readonly kind: "snapshot" | "pack" | "attachment" | "claim" | "probe" | (string & {});
+  /** Its length in bytes. */
+  readonly size: number;
+}
+
+/** What a collection did, or would do. */
+export interface Collected {
+  /** Removed now. */
+  readonly removed: readonly Garbage[];
+  /** Unreachable, and to be removed by a later call if it still is then. */
+  readonly condemned: readonly Garbage[];
+  /** Objects that were looked at and are needed, or too young to judge. */
+  readonly kept: number;
+  /** Records that cannot be read: what they need is not known, so nothing was removed and nothing condemned. */
+  readonly unreadable: readonly string[];
+  /** When set, nothing was looked at, since the last call is not old enough: milliseconds after which to call again. */
+  readonly wait?: number;
+}
+
 /**
  * The life of runs, over a storage and a runtime. Any number of hubs in any number of processes may share one storage.
  *
@@ -210,6 +248,11 @@ export class Handoff {
    * not ended
    */
   deleteRun(run: string, options: { actor: string }): Operation<void>;
+  /**
+   * Takes garbage out of the storage: whatever no run and no conversation reaches. One call is one pass, which removes
+   * what an earlier one condemned and condemns what it finds; call it once a day, beside anything else.
+   */
+  collect(options?: CollectOptions): Operation<Collected>;
   /**
    * Follows a run: every message and every record once, in order, up to its end. Go on later with the `cursor` of the
    * last event.

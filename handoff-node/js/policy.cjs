@@ -22,6 +22,7 @@ const POLICY = {
   may_store_conversations: optional("mayStoreConversations", ({ actor }) => [actor], "boolean"),
   may_fork: optional("mayFork", ({ actor, conversation }) => [actor, camel(conversation)], "boolean"),
   may_leave_children: optional("mayLeaveChildren", ({ run, live }) => [camel(run), live], "boolean"),
+  may_delete: optional("mayDelete", ({ actor, run }) => [actor, camel(run)], "boolean"),
   budget: optional("budget", ({ actor, run }) => [actor, run ? camel(run) : undefined], "object"),
 };
 

@@ -18,6 +18,8 @@ export interface Policy {
   mayFork?(actor: string, conversation: ConversationHead, context: CallContext): Awaitable<boolean>;
   /** Whether `run` may be continued while these runs that it started have not ended. Default false. */
   mayLeaveChildren?(run: Run, live: readonly string[], context: CallContext): Awaitable<boolean>;
+  /** Whether `actor` may delete `run`. Default: its creator alone. */
+  mayDelete?(actor: string, run: Run, context: CallContext): Awaitable<boolean>;
   /** What a run that `actor` starts or continues may use over all its sessions. */
   budget?(actor: string, run: Run | undefined, context: CallContext): Awaitable<Budget>;
 }

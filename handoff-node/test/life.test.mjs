@@ -173,6 +173,49 @@ test("a run is cancelled: the agent's signal is aborted", async () => {
   await assert.rejects(hub.run(run, ana), { kind: "not_found" });
 });
 
+test("garbage is taken in two passes, and a preview only looks", async () => {
+  const { origin } = laptopAndCloud();
+  const storage = new MemoryStorage();
+  const hub = hubOf(origin, { run: () => "done" }, { storage });
+  const { run } = await hub.start({ ...ana, environment: "env", prompt: "one" });
+  assert.equal((await hub.wait(run, soon)).state, "succeeded");
+  const looked = await hub.collect({ action: "preview" });
+  assert.deepEqual([looked.removed, looked.condemned, looked.unreadable], [[], [], []]);
+  assert.ok(looked.kept > 0 && !("wait" in looked));
+  assert.equal((await hub.collect()).wait, undefined);
+  const again = await hub.collect({ keep: [] });
+  assert.ok(again.wait > 23 * 3_600_000, "the last pass is a moment old");
+  await assert.rejects(hub.collect({ grace: 1000 }), { kind: "invalid_argument", argument: "grace" });
+  await assert.rejects(hub.collect({ action: "burn" }), { kind: "invalid_argument", argument: "action" });
+});
+
+test("a policy decides who may delete a run", async () => {
+  const { origin } = laptopAndCloud();
+  const policy = {
+    relation: (actor, run) => (actor === run.creator ? "creator" : "team_member"),
+    mayDelete: (actor, run) => actor === "root" && run.state === "succeeded",
+  };
+  const hub = hubOf(origin, { run: () => "done" }, { policy });
+  const { run } = await hub.start({ ...ana, environment: "env", prompt: "one" });
+  await hub.wait(run, soon);
+  await assert.rejects(hub.deleteRun(run, ana), { kind: "not_permitted" });
+  await hub.deleteRun(run, { actor: "root" });
+  await assert.rejects(hub.run(run, ana), { kind: "not_found" });
+});
+
+test("a program asks on a marked line", async () => {
+  const { origin } = laptopAndCloud();
+  const script = 'echo "ASK which?"; read -r answer; echo "took $answer"';
+  const hub = hubOf(origin, new CommandAgent("sh", ["-c", script, "agent", "{prompt}"], { questions: "ASK " }));
+  const { run } = await hub.start({ ...ana, environment: "env", prompt: "one" });
+  const blocked = await hub.wait(run, soon);
+  assert.deepEqual([blocked.state, blocked.question?.text], ["blocked", "which?"]);
+  await hub.answer(run, { ...ana, prompt: "the left" });
+  const texts = [];
+  for await (const event of hub.watch(run, ana)) if (event.message) texts.push(JSON.stringify(event.message));
+  assert.ok(texts.some((text) => text.includes("took the left")), texts.join("\n"));
+});
+
 test("a policy in JavaScript decides, and what it throws is the cause", async () => {
   const { origin } = laptopAndCloud();
   const refused = new NotPermittedError("eve may not start anything");

@@ -100,6 +100,52 @@ def test_without_an_event_loop(scene: Scene) -> None:
             hub.run(run.id, actor="ana").result()
 
 
+def test_garbage_is_taken_in_two_passes_and_a_preview_only_looks(scene: Scene) -> None:
+    with hub_of(scene, Writer()) as hub:
+        run = hub.start(actor="ana", environment="env-1", prompt="one").result()
+        hub.wait(run, actor="ana").result()
+        looked = hub.collect(action="preview").result()
+        assert (looked.removed, looked.condemned, looked.unreadable, looked.wait) == ((), (), (), None)
+        assert looked.kept > 0
+        assert hub.collect().result().wait is None
+        again = hub.collect(keep=[handoff.SnapshotRef(id="0" * 64, key="snapshots/none")]).result()
+        assert again.wait is not None and again.wait > 23 * 3600, "the last pass is a moment old"
+        for wrong in ({"grace": 1.0}, {"claims": 60.0}, {"action": "burn"}, {"keep": ["x"]}):
+            with pytest.raises(handoff.InvalidArgumentError) as caught:
+                hub.collect(**wrong).result()
+            assert str(caught.value.argument).startswith(next(iter(wrong)))
+
+
+def test_a_policy_decides_who_may_delete_a_run(scene: Scene) -> None:
+    class Rules:
+        def relation(self, actor: str, run: handoff.Run) -> str:
+            return "creator" if actor == run.creator else "team_member"
+
+        async def may_delete(self, actor: str, run: handoff.Run) -> bool:
+            return actor == "root" and run.state == "succeeded"
+
+    with hub_of(scene, Writer(), policy=Rules()) as hub:
+        run = hub.start(actor="ana", environment="env-1", prompt="one").result()
+        hub.wait(run, actor="ana").result()
+        with pytest.raises(handoff.NotPermittedError):
+            hub.delete_run(run, actor="ana").result()
+        hub.delete_run(run, actor="root").result()
+        with pytest.raises(handoff.NotFoundError):
+            hub.run(run, actor="ana").result()
+
+
+def test_a_program_asks_on_a_marked_line(scene: Scene) -> None:
+    script = 'echo "ASK which?"; read -r answer; echo "took $answer"'
+    agent = handoff.CommandAgent("sh", ["-c", script, "agent", "{prompt}"], questions="ASK ")
+    with hub_of(scene, agent) as hub:
+        run = hub.start(actor="ana", environment="env-1", prompt="one").result()
+        blocked = hub.wait(run, actor="ana").result()
+        assert blocked.question is not None and blocked.question.text == "which?"
+        hub.answer(run, actor="ana", prompt="the left").result()
+        said = [str(event.message) for event in hub.watch(run.id, actor="ana") if event.message is not None]
+        assert any("took the left" in text for text in said), said
+
+
 def test_a_question_is_answered(scene: Scene) -> None:
     class Asks:
         async def run(self, session: handoff.Session) -> None:

@@ -36,6 +36,9 @@ pub async fn command(mut args: Args, _: Context) -> Ended {
     if let Some(most) = args.number("max_output")? {
         agent = agent.max_output(most);
     }
+    if let Some(mark) = args.opt_text("questions")? {
+        agent = agent.questions(mark);
+    }
     args.finish()?;
     Ok(Reply::handle(Held::Agent(Arc::new(agent)).into()))
 }

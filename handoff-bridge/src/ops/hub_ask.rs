@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use handoff_core::{ActorId, Affordance, Event, Handoff, ListRequest, PullAction, PullRequest, RunId};
+use handoff_core::{
+    ActorId, Affordance, CollectAction, CollectOptions, Event, Garbage, Handoff, ListRequest, PullAction,
+    PullRequest, RunId,
+};
 use serde_json::{Value, json};
 
 use super::hub::hub;
@@ -48,6 +51,27 @@ pub async fn delete_run(mut args: Args, _: Context) -> Ended {
     args.finish()?;
     asked.whole(asked.hub.delete_run(&asked.run, &asked.actor).await)?;
     Ok(Reply::default())
+}
+
+pub async fn collect(mut args: Args, _: Context) -> Ended {
+    let (hub, refusals) = hub(&mut args)?;
+    let mut options = CollectOptions::default();
+    args.millis_into("grace", &mut options.grace)?;
+    args.millis_into("claims", &mut options.claims)?;
+    options.keep = args.json("keep")?.unwrap_or_default();
+    let actions = [("remove", CollectAction::Remove), ("preview", CollectAction::Preview)];
+    args.word_into("action", &actions, &mut options.action)?;
+    args.finish()?;
+    let found = hub.collect(&options).await.map_err(|error| refusals.complete(error.into()))?;
+    let garbage =
+        |garbage: &Garbage| json!({ "key": garbage.key, "kind": garbage.kind, "size": garbage.size });
+    Ok(Reply::of(json!({
+        "removed": found.removed.iter().map(garbage).collect::<Vec<_>>(),
+        "condemned": found.condemned.iter().map(garbage).collect::<Vec<_>>(),
+        "kept": found.kept,
+        "unreadable": found.unreadable,
+        "wait": found.wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+    })))
 }
 
 pub async fn run(mut args: Args, _: Context) -> Ended {

@@ -130,7 +130,7 @@ operations! {
     "conversation.wait_synced" Dropped conversation::wait_synced, [&["conversations", "id", "messages", "deadline"]];
     "conversation.attach" Dropped conversation::attach, [&["conversations", "name", "media_type"]];
     "conversation.read_attachment" Dropped conversation::read_attachment, [&["conversations", "attachment"]];
-    "agent.command" Heeds agent::command, [&["program", "args", "name", "models", "kind", "grace", "max_output"]];
+    "agent.command" Heeds agent::command, [&["program", "args", "name", "models", "kind", "grace", "max_output", "questions"]];
     "agent.foreign" Dropped agent::foreign, [&["agent"]];
     "runtime.local" Heeds agent::local_runtime, [&["agent", "root", "environments"]];
     "runtime.queue" Heeds agent::queue_runtime, [&["storage", "name", "environments"]];
@@ -156,6 +156,7 @@ operations! {
     "handoff.answer" Dropped hub::answer, [&["hub"], SAY];
     "handoff.cancel" Dropped hub_ask::cancel, [&["hub", "run", "actor"]];
     "handoff.delete_run" Dropped hub_ask::delete_run, [&["hub", "run", "actor"]];
+    "handoff.collect" Dropped hub_ask::collect, [&["hub", "grace", "claims", "keep", "action"]];
     "handoff.watch" Dropped hub_ask::watch, [&["hub", "run", "actor", "cursor"]];
     "watch.next" Dropped hub_ask::next_event, [&["watch"]];
     "handoff.wait" Dropped hub_ask::wait, [&["hub", "run", "actor", "deadline"]];

@@ -97,6 +97,13 @@ impl Policy for ForeignPolicy {
         Ok(self.optional("may_leave_children", args).await?.unwrap_or(false))
     }
 
+    async fn may_delete(&self, actor: &ActorId, run: &Run) -> Result<bool, Error> {
+        match self.optional("may_delete", json!({ "actor": actor, "run": run })).await? {
+            Some(may) => Ok(may),
+            None => Ok(self.relation(actor, run).await? == Relation::Creator),
+        }
+    }
+
     async fn budget(&self, actor: &ActorId, run: Option<&Run>) -> Result<Budget, Error> {
         let own = || run.map(|run| run.budget.clone()).unwrap_or_default();
         Ok(self.optional("budget", json!({ "actor": actor, "run": run })).await?.unwrap_or_else(own))

@@ -26,6 +26,7 @@ from . import aio, errors
 from .agent import Agent, AgentInfo, CommandAgent, Session, SessionEnd
 from .apply import apply, preview, undo
 from .capture import CapturePlan, PlannedFile, PlannedHistory, RepoPlan, capture, plan
+from .collect import Collected, Garbage
 from .conversation import (
     Attachment,
     ConversationHead,
@@ -115,6 +116,7 @@ __all__ = [
     "CaptureOptions",
     "CapturePlan",
     "Change",
+    "Collected",
     "CommandAgent",
     "Continued",
     "ConversationHead",
@@ -135,6 +137,7 @@ __all__ = [
     "FileState",
     "Finding",
     "FormatError",
+    "Garbage",
     "Handoff",
     "HandoffError",
     "HistoryReport",

@@ -200,6 +200,8 @@ class CommandAgent(BuiltInAgent):
     :param info: what it is; by default, a third party's agent named after the program.
     :param grace: seconds between SIGTERM and SIGKILL. Default 5.
     :param max_output: most bytes of output that are taken. Default 64 MiB.
+    :param questions: how a line of the output begins that is a question to the person; the answer comes on standard
+        input, so that the prompt has to be an argument. Default: nothing is a question.
     """
 
     def __init__(
@@ -210,6 +212,7 @@ class CommandAgent(BuiltInAgent):
         info: AgentInfo | None = None,
         grace: float | None = None,
         max_output: int | None = None,
+        questions: str | None = None,
     ) -> None:
         arguments = {
             "program": text(program, "program"),
@@ -217,6 +220,7 @@ class CommandAgent(BuiltInAgent):
             **({} if info is None else instance(info, AgentInfo, "info").to_dict()),
             "grace": None if grace is None else milliseconds(grace, "grace"),
             "max_output": max_output,
+            "questions": None if questions is None else text(questions, "questions"),
         }
         self._handle = call("agent.command", arguments, handle_only)
 

@@ -21,6 +21,7 @@ from ._held import (
 )
 from ._port import describe
 from .capture import milliseconds
+from .collect import Collected, collected_of
 from .conversation import ConversationHead, Conversations, fork_point, messages
 from .errors import HandoffError, InvalidArgumentError, from_failure
 from .notify import Notify, as_notify
@@ -170,6 +171,31 @@ class Handoff(Held):
         :raises NotPermittedError: when the actor may know of the run and not delete it.
         """
         return start("handoff.delete_run", self._request(locals()), nothing)
+
+    def collect(
+        self,
+        *,
+        grace: float | None = None,
+        claims: float | None = None,
+        keep: Iterable[SnapshotRef] = (),
+        action: Literal["remove", "preview"] | None = None,
+    ) -> Operation[Collected]:
+        """Takes garbage out of the storage: whatever no run and no conversation reaches. One call is one pass, which removes
+        what an earlier one condemned and condemns what it finds; call it once a day, beside anything else.
+
+        :param grace: seconds that something must be old to be garbage, and stays condemned. Default and least: a day.
+        :param claims: seconds after which a repeated idempotency key is a new call. Default 7 days, least ``grace``.
+        :param keep: stored states to keep although no run names them.
+        :param action: ``preview`` only says what would be done. Default ``remove``.
+        """
+        refs = [instance(one, SnapshotRef, f"keep[{at}]").to_dict() for at, one in enumerate(keep)]
+        arguments: dict[str, Any] = {"hub": self, "keep": refs}
+        for name, seconds in (("grace", grace), ("claims", claims)):
+            if seconds is not None:
+                arguments[name] = milliseconds(seconds, name)
+        if action is not None:
+            arguments["action"] = action
+        return start("handoff.collect", arguments, collected_of)
 
     def wait(self, run: AnyRun, *, actor: str, deadline: float | None = None) -> Operation[Run]:
         """Waits until a run has ended or is blocked.

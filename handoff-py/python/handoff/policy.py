@@ -24,6 +24,7 @@ class Policy(Protocol):
     - ``may_store_conversations(self, actor) -> bool``: consent to store. Without it a run starts fresh and says so.
     - ``may_fork(self, actor, conversation) -> bool``. Default: its owner.
     - ``may_leave_children(self, run, live) -> bool``: continue a run whose children have not ended. Default: no.
+    - ``may_delete(self, actor, run) -> bool``. Default: its creator alone.
     - ``budget(self, actor, run) -> Mapping[str, int]``: what a run may use; ``run`` is ``None`` when it is started.
 
     An exception refuses what was asked, with its text as the reason.
@@ -83,6 +84,7 @@ _METHODS: dict[str, Any] = {
     "may_leave_children": _optional(
         "may_leave_children", lambda args: (_run(args["run"]), tuple(args["live"])), bool, "a bool"
     ),
+    "may_delete": _optional("may_delete", lambda args: (args["actor"], _run(args["run"])), bool, "a bool"),
     "budget": _optional(
         "budget",
         lambda args: (args["actor"], _run(args.get("run"))),
