@@ -140,7 +140,7 @@ class Handoff extends Held {
     const prepare = () => ({ hub: this, ...snake(options(given).rest) });
     return call("handoff.collect", prepare, { signal: given?.signal }, (answer) => {
       const { wait, ...found } = camel(answer);
-      return wait === null ? found : { ...found, wait };
+      return wait === null || wait === undefined ? found : { ...found, wait };
     });
   }
 

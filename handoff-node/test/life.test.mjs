@@ -176,7 +176,8 @@ test("a run is cancelled: the agent's signal is aborted", async () => {
 test("garbage is taken in two passes, and a preview only looks", async () => {
   const { origin } = laptopAndCloud();
   const storage = new MemoryStorage();
-  const hub = hubOf(origin, { async run() {} }, { storage });
+  const agent = { run: (session) => write(session.repos[0], "made.txt", "made\n") };
+  const hub = hubOf(origin, agent, { storage });
   const { run } = await hub.start({ ...ana, environment: "env", prompt: "one" });
   assert.equal((await hub.wait(run, soon)).state, "succeeded");
   const looked = await hub.collect({ action: "preview" });
@@ -192,7 +193,7 @@ test("garbage is taken in two passes, and a preview only looks", async () => {
 test("a policy decides who may delete a run", async () => {
   const { origin } = laptopAndCloud();
   const policy = {
-    relation: (actor, run) => (actor === run.creator ? "creator" : "team_member"),
+    relation: () => "creator",
     mayDelete: (actor, run) => actor === "root" && run.state === "succeeded",
   };
   const hub = hubOf(origin, { async run() {} }, { policy });

@@ -35,8 +35,9 @@ impl Handoff {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn delete_run(&self, run: &RunId, actor: &ActorId) -> Result<(), Error> {
-        let first = self.first_for(run, actor).await?;
-        if !self.parts.policy.may_delete(actor, &first).await? {
+        // As it is now, since a policy may go by what became of it.
+        let now = self.run(run, actor).await?;
+        if !self.parts.policy.may_delete(actor, &now).await? {
             let why = format!("{actor} may not delete run {run}; ask whoever started it");
             return Err(Error::Policy { why });
         }
