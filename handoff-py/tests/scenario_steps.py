@@ -226,7 +226,8 @@ def capture_options(given: Given) -> dict[str, Any]:
 
 
 def plan(world: World, given: Given) -> Any:
-    planned = handoff.plan(given.workspace(), **capture_options(given))
+    options = {**capture_options(given), **given.some("history max_history_commits")}
+    planned = handoff.plan(given.workspace(), **options)
     return {**plain(planned), "bytes": planned.bytes}
 
 

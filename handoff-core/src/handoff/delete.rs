@@ -35,8 +35,12 @@ impl Handoff {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn delete_run(&self, run: &RunId, actor: &ActorId) -> Result<(), Error> {
-        // As it is now, since a policy may go by what became of it.
-        let now = self.run(run, actor).await?;
+        let first = self.first_for(run, actor).await?;
+        // As it is now, since a policy may go by what became of it. Of one whose deletion was cut off, that is no more.
+        let now = match self.runs.load(run).await {
+            Err(Error::NotFound { .. }) => Run::clone(&first),
+            now => now?,
+        };
         if !self.parts.policy.may_delete(actor, &now).await? {
             let why = format!("{actor} may not delete run {run}; ask whoever started it");
             return Err(Error::Policy { why });
