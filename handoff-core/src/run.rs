@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::{Budget, Usage};
 use crate::id::{ActorId, ConversationId, EnvironmentId, MessageId, RunId, SessionId, SnapshotId, TeamId};
 use crate::names::names;
+use crate::path::RelPath;
 use crate::report::Verdict;
 use crate::snapshot::Extra;
 
@@ -199,6 +200,10 @@ pub enum Restored {
         verdict: Verdict,
         /// The bounded text.
         summary: String,
+        /// Paths of the state that the work tree did not get, for whatever reason the report gives: the first
+        /// [`MOST_NOT_RESTORED`] of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        missing: Vec<NotRestored>,
     },
     /// The session started without it.
     Nothing {
@@ -207,6 +212,19 @@ pub enum Restored {
         /// The same, for people.
         message: String,
     },
+}
+
+/// Paths that [`Restored::Applied`] names at most.
+pub const MOST_NOT_RESTORED: usize = 1_000;
+
+/// A path that a session's work tree did not get.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NotRestored {
+    /// The repository's name in the state.
+    pub repo: String,
+    /// The path in it.
+    pub path: RelPath,
 }
 
 names! {

@@ -27,7 +27,13 @@ export type Origin = "cloud" | "local_to_cloud" | "schedule" | "integration" | (
 
 /** What became of the workspace state that a session should start from. */
 export type Restored =
-  | { readonly what: "applied"; readonly verdict: string; readonly summary: string }
+  | {
+      readonly what: "applied";
+      readonly verdict: string;
+      readonly summary: string;
+      /** Paths that the work tree did not get; the first 1,000. */
+      readonly missing?: readonly { readonly repo: string; readonly path: string }[];
+    }
   | { readonly what: "nothing"; readonly reason: string; readonly message: string };
 
 /** One execution of a run. */

@@ -165,7 +165,8 @@ fn capture_options(world: &World<'_>, given: &mut Given<'_>) -> Result<CaptureOp
     given.flag_into("list_ignored", &mut options.list_ignored);
     given.flag_into("empty_dirs", &mut options.empty_dirs);
     given.word_into("bases", &[("always", Bases::Always), ("never", Bases::Never)], &mut options.bases)?;
-    let words = [("auto", CaptureHistory::Auto), ("all", CaptureHistory::All), ("never", CaptureHistory::Never)];
+    let words =
+        [("auto", CaptureHistory::Auto), ("all", CaptureHistory::All), ("never", CaptureHistory::Never)];
     given.word_into("history", &words, &mut options.history)?;
     given.number_into("max_history_commits", &mut options.max_history_commits);
     given.number_into("max_history_bytes", &mut options.max_history_bytes);

@@ -13,7 +13,7 @@ impl Handoff {
         let mut after = None;
         loop {
             let (children, next) = self.runs.index(&Scope::Parent(run.id), after.as_deref(), 1_000).await?;
-            for child in children {
+            for (child, _) in children {
                 match self.runs.load(&child).await {
                     Ok(run) if run.state.is_terminal() => {}
                     // It is just being deleted, so it had ended.

@@ -36,14 +36,15 @@ impl ListRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunPage {
-    /// The runs. There may be fewer than asked for, even none, before the end: others were not for this actor.
+    /// The runs. There may be fewer than asked for before the end: others were not for this actor.
     pub runs: Vec<Run>,
     /// Pass it as [`ListRequest::after`] for the next page; absent at the end.
     pub next: Option<String>,
 }
 
 impl Handoff {
-    /// One page of runs, newest first. One list and one to four reads a run.
+    /// One page of runs, newest first. One list and one to four reads a run; more lists where all of a page are runs that
+    /// the actor may not know of, which are passed over without a trace.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for an `after` that is none; [`Error::Storage`].
@@ -68,18 +69,38 @@ impl Handoff {
             (None, Some(team)) => Scope::Team(team.clone()),
             (None, None) => Scope::Actor(request.actor.clone()),
         };
-        let limit = request.limit.clamp(1, 1_000);
-        let (ids, next) = self.runs.index(&scope, request.after.as_deref(), limit).await?;
-        let mut runs = Vec::with_capacity(ids.len());
-        for id in ids {
-            match self.run(&id, &request.actor).await {
-                Ok(run) => runs.push(run),
-                // Not for this actor, or a mark of a run whose record was never written.
-                Err(Error::NotFound { .. }) => {}
+        let mut page = RunPage { runs: Vec::new(), next: None };
+        if let Scope::Parent(parent) = &scope {
+            // One that is not for this actor has the children of one that is absent.
+            match self.first_for(parent, &request.actor).await {
+                Ok(_) => {}
+                Err(Error::NotFound { .. }) => return Ok(page),
                 Err(error) => return Err(error),
             }
         }
-        Ok(RunPage { runs, next })
+        let limit = request.limit.clamp(1, 1_000);
+        let mut after = request.after.clone();
+        loop {
+            let (rows, more) = self.runs.index(&scope, after.as_deref(), limit).await?;
+            for (id, mark) in rows {
+                match self.run(&id, &request.actor).await {
+                    // The mark says which run there is and since when, so it is never one of a run that the actor may
+                    // not know of.
+                    Ok(run) => {
+                        page.runs.push(run);
+                        page.next = Some(mark);
+                    }
+                    // Not for this actor, or a mark of a run whose record was never written.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match more {
+                None => return Ok(RunPage { next: None, ..page }),
+                Some(_) if !page.runs.is_empty() => return Ok(page),
+                more => after = more,
+            }
+        }
     }
 
     /// One run as `actor` may see it.

@@ -1,12 +1,14 @@
 //! Bringing a run's result home.
 
+use std::collections::BTreeSet;
+
 use super::Handoff;
 use crate::apply::{ApplyHistory, ApplyOptions, apply, preview};
 use crate::conversation::{ConversationHead, ForkPoint};
 use crate::error::{Error, ErrorKind};
 use crate::id::{ActorId, RunId};
 use crate::report::ApplyReport;
-use crate::run::{NothingRestored, Run};
+use crate::run::{MOST_NOT_RESTORED, NotRestored, NothingRestored, Restored, Run};
 use crate::snapshot::Snapshot;
 use crate::workspace::Workspace;
 
@@ -87,9 +89,9 @@ impl Handoff {
         match self.load_result(&run).await? {
             Ok(mut snapshot) => {
                 // What was there when the work was handed off is no conflict: what counts is what came after.
-                if let Some(began) = self.load_beginning(&run).await {
+                if let Some((began, missing)) = self.load_beginning(&run).await? {
                     let now = snapshot.clone();
-                    snapshot = blocking::unblock(move || now.since(&began)).await?;
+                    snapshot = blocking::unblock(move || now.since_but(&began, &missing)).await?;
                 }
                 let (state, workspace) = (snapshot.clone(), workspace.clone());
                 let (options, action) = (request.apply, request.action);
@@ -137,9 +139,15 @@ impl Handoff {
     }
 
     /// The state that the run began with; a run whose beginning is gone is merged against what is committed.
-    async fn load_beginning(&self, run: &Run) -> Option<Snapshot> {
-        let began = run.sessions.first()?.snapshot_in.as_ref()?;
-        self.snapshots().load(began).await.ok()
+    async fn load_beginning(&self, run: &Run) -> Result<Option<(Snapshot, BTreeSet<NotRestored>)>, Error> {
+        let began = run.sessions.first().and_then(|session| session.snapshot_in.as_ref());
+        let (Some(began), Some(missing)) = (began, not_restored(run)) else { return Ok(None) };
+        match self.snapshots().load(began).await {
+            Ok(began) => Ok(Some((began, missing))),
+            Err(error) if matches!(error.kind(), ErrorKind::Storage) => Err(error),
+            // Without it, what was there when the work was handed off may come as a conflict; nothing is lost by that.
+            Err(_) => Ok(None),
+        }
     }
 
     async fn load_result(&self, run: &Run) -> Result<Result<Snapshot, NothingRestored>, Error> {
@@ -155,4 +163,21 @@ impl Handoff {
             },
         }
     }
+}
+
+/// Paths of the beginning that some session did not get, so that their absence from the result says nothing; `None` where
+/// a session got nothing at all or too little to name: its result stands on the commit alone.
+fn not_restored(run: &Run) -> Option<BTreeSet<NotRestored>> {
+    let mut all = BTreeSet::new();
+    for session in &run.sessions {
+        match &session.restored {
+            Some(Restored::Applied { missing, .. }) if missing.len() < MOST_NOT_RESTORED => {
+                all.extend(missing.iter().cloned());
+            }
+            // It never began, so that its state is the one before.
+            None if session.snapshot_out.is_none() => {}
+            _ => return None,
+        }
+    }
+    Some(all)
 }

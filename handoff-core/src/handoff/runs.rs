@@ -202,13 +202,14 @@ impl Runs {
         }
     }
 
-    /// Runs in an index, newest first, after the mark `after`; and the mark to go on after, unless it was the end.
+    /// Runs in an index, newest first, after the mark `after`, each with its own mark; and the mark to go on after, unless
+    /// it was the end.
     pub(crate) async fn index(
         &self,
         scope: &Scope,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<(Vec<RunId>, Option<String>), Error> {
+    ) -> Result<(Vec<(RunId, String)>, Option<String>), Error> {
         let prefix = scope.key()?;
         let after = match after {
             None => None,
@@ -223,7 +224,10 @@ impl Runs {
         };
         // Of what was listed, not of what is a mark: something else in the index must not end it early.
         let next = listed.last().filter(|_| listed.len() >= limit).and_then(mark);
-        let run = |meta| mark(meta)?.rsplit_once('-')?.1.parse().ok();
+        let run = |meta| {
+            let mark = mark(meta)?;
+            Some((mark.rsplit_once('-')?.1.parse().ok()?, mark))
+        };
         Ok((listed.iter().filter_map(run).collect(), next))
     }
 

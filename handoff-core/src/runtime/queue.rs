@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::handoff::Worker;
 use crate::id::{EnvironmentId, SessionId};
-use crate::log;
+use crate::log::{self, Put};
 use crate::progress::CancelToken;
 use crate::record;
 use crate::run::SessionState;
@@ -59,6 +59,19 @@ impl Default for WorkOptions {
     }
 }
 
+/// What messages call an item.
+const ITEM: &str = "a queued session";
+
+/// What became of an item.
+enum Taken {
+    /// Its session was run.
+    Ran,
+    /// Another has it, and may vanish.
+    Waits,
+    /// There is nothing to be had.
+    Not,
+}
+
 impl QueueRuntime {
     /// The queue named `name` (a key's component: lower-case letters, digits, `.`, `_`, `-`), for sessions in these
     /// environments.
@@ -96,15 +109,18 @@ impl QueueRuntime {
                 let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
                 let listed =
                     listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
-                waiting |= !listed.is_empty();
                 last = listed.last().map(|meta| meta.key.clone());
                 for meta in &listed {
                     if options.stop.is_cancelled() {
                         return Ok(done);
                     }
-                    if self.take(&meta.key, worker, checkouts, &agent).await? {
-                        ran = true;
-                        done += 1;
+                    match self.take(&meta.key, worker, checkouts, &agent).await? {
+                        Taken::Ran => {
+                            ran = true;
+                            done += 1;
+                        }
+                        Taken::Waits => waiting = true,
+                        Taken::Not => {}
                     }
                 }
                 if listed.len() < PAGE {
@@ -124,31 +140,31 @@ impl QueueRuntime {
         Ok(done)
     }
 
-    /// Runs the session of one item, if it is to be had. True when it was.
+    /// Runs the session of one item, if it is to be had.
     async fn take(
         &self,
         key: &Key,
         worker: &Worker,
         checkouts: &Checkouts,
         agent: &Arc<dyn Agent>,
-    ) -> Result<bool, Error> {
-        let Some(body) = log::get(&*self.storage, key).await? else { return Ok(false) };
-        let spec: SessionSpec = match record::decode("a queued session", &body) {
+    ) -> Result<Taken, Error> {
+        let Some(body) = log::get(&*self.storage, key).await? else { return Ok(Taken::Not) };
+        let spec: SessionSpec = match record::decode(ITEM, &body) {
             Ok(spec) => spec,
-            // An item of a newer version is for newer workers; a damaged one is for people to look at.
-            Err(_) => return Ok(false),
+            // An item of a newer version is for newer workers; a damaged one is replaced when its run is launched again.
+            Err(_) => return Ok(Taken::Not),
         };
         match worker.is_free(&spec).await {
             Ok(true) => {}
-            Ok(false) => return Ok(false),
+            Ok(false) => return Ok(Taken::Waits),
             // The run is gone or over: so is the item.
             Err(Error::NotFound { .. }) => {
                 self.forget(key).await;
-                return Ok(false);
+                return Ok(Taken::Not);
             }
             Err(error @ Error::Storage { .. }) => return Err(error),
             // A damaged run is not to keep the workers from the others.
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(Taken::Not),
         }
         let (preparing, spec_here) = (checkouts.clone(), spec.clone());
         let place = match blocking::unblock(move || preparing.prepare(&spec_here)).await {
@@ -157,7 +173,7 @@ impl QueueRuntime {
                 let reason = format!("the environment could not be prepared: {error}");
                 worker.fail_session(&spec, &reason).await?;
                 self.forget(key).await;
-                return Ok(true);
+                return Ok(Taken::Ran);
             }
         };
         let root = place.root.clone();
@@ -165,16 +181,16 @@ impl QueueRuntime {
             // Another worker was quicker; its place is another one.
             Err(Error::Leased { .. }) => {
                 let _ = blocking::unblock(move || std::fs::remove_dir_all(root)).await;
-                Ok(false)
+                Ok(Taken::Waits)
             }
             // It took itself for dead, and nobody may have noticed yet: whoever looks next decides.
-            Ok(SessionState::Lost) => Ok(true),
+            Ok(SessionState::Lost) => Ok(Taken::Ran),
             Ok(_) => {
                 self.forget(key).await;
-                Ok(true)
+                Ok(Taken::Ran)
             }
             // Recorded where it could be; the item stays until the run says that it is over.
-            Err(_) => Ok(true),
+            Err(_) => Ok(Taken::Ran),
         }
     }
 
@@ -195,8 +211,20 @@ impl Runtime for QueueRuntime {
         let failed = |error: Error| RuntimeError::new("the session could not be queued").because(error);
         let key = self.name.join(&spec.session.to_string());
         let key = key.map_err(|error| RuntimeError::new("the session has no key").because(error))?;
-        let body = record::encode("a queued session", &spec).map_err(failed)?;
-        log::put_new(&*self.storage, &key, body).await.map_err(failed)?;
+        let body = record::encode(ITEM, &spec).map_err(failed)?;
+        if log::put_new(&*self.storage, &key, body.clone()).await.map_err(failed)? != Put::Theirs {
+            return Ok(());
+        }
+        // Asked for again, because nobody takes it: one that no worker can read would wait for ever.
+        let there = log::get(&*self.storage, &key).await.map_err(failed)?;
+        let damaged = there.is_some_and(|there| match record::decode::<SessionSpec>(ITEM, &there) {
+            Ok(_) | Err(Error::UnsupportedVersion { .. }) => false,
+            Err(_) => true,
+        });
+        if damaged {
+            self.forget(&key).await;
+            log::put_new(&*self.storage, &key, body).await.map_err(failed)?;
+        }
         Ok(())
     }
 

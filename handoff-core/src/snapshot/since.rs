@@ -1,6 +1,6 @@
 //! What happened between two states of one workspace, as a snapshot of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Seek as _, SeekFrom};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::path::RelPath;
 use crate::progress::Control;
+use crate::run::NotRestored;
 
 /// Contents up to this length are copied in memory.
 const IN_MEMORY: u64 = 8 << 20;
@@ -43,7 +44,14 @@ impl Snapshot {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn since(&self, base: &Self) -> Result<Self, Error> {
-        let mut weave = Weave { now: self, base, spool: Spool::new(IN_MEMORY * 4), copied: HashMap::new() };
+        self.since_but(base, &BTreeSet::new())
+    }
+
+    /// As [`since`](Self::since), for a workspace that never had the paths `but` of `base`: that they are not as in `base`
+    /// is nobody's doing, and what is there stands on the commit.
+    pub(crate) fn since_but(&self, base: &Self, but: &BTreeSet<NotRestored>) -> Result<Self, Error> {
+        let spool = Spool::new(IN_MEMORY * 4);
+        let mut weave = Weave { now: self, base, but, spool, copied: HashMap::new() };
         let mut manifest = self.manifest().clone();
         for repo in &mut manifest.repos {
             if let Some(before) = base.manifest().repos.iter().find(|before| before.name == repo.name) {
@@ -65,6 +73,7 @@ impl Snapshot {
 struct Weave<'a> {
     now: &'a Snapshot,
     base: &'a Snapshot,
+    but: &'a BTreeSet<NotRestored>,
     spool: Spool,
     copied: HashMap<Digest, ()>,
 }
@@ -75,7 +84,12 @@ impl Weave<'_> {
         for entry in &now.entries {
             paths.entry(&entry.path).or_default().0 = Some(entry);
         }
-        for entry in &before.entries {
+        let had = |entry: &&Entry| {
+            // Not worth a copy of every path.
+            self.but.is_empty()
+                || !self.but.contains(&NotRestored { repo: before.name.clone(), path: entry.path.clone() })
+        };
+        for entry in before.entries.iter().filter(had) {
             paths.entry(&entry.path).or_default().1 = Some(entry);
         }
         let same_commit = now.head.commit == before.head.commit;

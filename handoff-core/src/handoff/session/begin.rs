@@ -12,8 +12,11 @@ use crate::conversation::{Message, Role};
 use crate::error::{Error, ErrorKind};
 use crate::handoff::runs::Step;
 use crate::id::OpId;
-use crate::report::{ApplyReport, DriftKind};
-use crate::run::{NothingRestored, Restored, Run, RunState, Session, SessionState, SnapshotRef};
+use crate::report::{ApplyReport, DriftKind, Outcome};
+use crate::run::{
+    MOST_NOT_RESTORED, NotRestored, NothingRestored, Restored, Run, RunState, Session, SessionState,
+    SnapshotRef,
+};
 use crate::runtime::SessionSpec;
 
 /// A run that this worker holds now.
@@ -89,7 +92,7 @@ impl Worker {
             core.state().inbox_from = head.inbox;
         }
         let from = taken.session.snapshot_out.clone().or_else(|| taken.session.snapshot_in.clone());
-        let (restored, report) = self.restore(core, from.as_ref()).await;
+        let (restored, report) = self.restore(core, from.as_ref()).await?;
         let note = note(&taken, core, &restored);
         core.record(move |session| {
             session.first_message = first_message;
@@ -124,9 +127,14 @@ impl Worker {
         Ok(Turn::new(Arc::clone(core), facts))
     }
 
-    /// Applies the workspace state. A state that cannot be restored is said, and the session goes on without.
-    async fn restore(&self, core: &Arc<Core>, from: Option<&SnapshotRef>) -> (Restored, Option<ApplyReport>) {
-        let nothing = |reason, message: String| (Restored::Nothing { reason, message }, None);
+    /// Applies the workspace state. A state that cannot be restored is said, and the session goes on without. One that
+    /// cannot be had at the moment is an error: the session would leave a state without all of it.
+    async fn restore(
+        &self,
+        core: &Arc<Core>,
+        from: Option<&SnapshotRef>,
+    ) -> Result<(Restored, Option<ApplyReport>), Error> {
+        let nothing = |reason, message: String| Ok((Restored::Nothing { reason, message }, None));
         let Some(from) = from else {
             return nothing(NothingRestored::None, "the run has no workspace state".to_owned());
         };
@@ -135,6 +143,7 @@ impl Worker {
             Err(error) => {
                 let reason = match error.kind() {
                     ErrorKind::NotFound | ErrorKind::BlobMissing => NothingRestored::Missing,
+                    ErrorKind::Storage | ErrorKind::Cancelled => return Err(error),
                     _ => NothingRestored::Damaged,
                 };
                 return nothing(reason, error.to_string());
@@ -149,15 +158,29 @@ impl Worker {
         match blocking::unblock(move || apply(&snapshot, &workspace, &options)).await {
             Ok(report) if report.repos.iter().all(|repo| repo.drift.kind == DriftKind::NoTarget) => {
                 let why = "no repository of the environment is one of the workspace state's".to_owned();
-                (Restored::Nothing { reason: NothingRestored::NoTarget, message: why }, Some(report))
+                Ok((Restored::Nothing { reason: NothingRestored::NoTarget, message: why }, Some(report)))
             }
             Ok(report) => {
-                let summary = report.to_string();
-                (Restored::Applied { verdict: report.verdict.clone(), summary }, Some(report))
+                let (summary, missing) = (report.to_string(), missing(&report));
+                let verdict = report.verdict.clone();
+                Ok((Restored::Applied { verdict, summary, missing }, Some(report)))
             }
             Err(error) => nothing(NothingRestored::Failed, error.to_string()),
         }
     }
+}
+
+/// Paths that the state carries and the work tree did not get. Of repositories that are not here nothing is captured
+/// either, so that none of their paths can seem to have gone.
+fn missing(report: &ApplyReport) -> Vec<NotRestored> {
+    let here = report.repos.iter().filter(|repo| repo.drift.kind != DriftKind::NoTarget);
+    let files = here.flat_map(|repo| repo.files.iter().map(|file| (&repo.name, file)));
+    let lost = |outcome: &Outcome| matches!(outcome, Outcome::Conflict | Outcome::Skipped | Outcome::Failed);
+    files
+        .filter(|(_, file)| lost(&file.outcome))
+        .map(|(repo, file)| NotRestored { repo: repo.clone(), path: file.path.clone() })
+        .take(MOST_NOT_RESTORED)
+        .collect()
 }
 
 /// What the agent is told of the move, in a class of its own and never as the user's words.

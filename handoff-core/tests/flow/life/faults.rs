@@ -48,7 +48,7 @@ impl Faulty {
         Self { inner: inner.clone(), fault, at, calls: Arc::default() }
     }
 
-    fn met(&self) -> bool {
+    pub(super) fn met(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.at
     }
 

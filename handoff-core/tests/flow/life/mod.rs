@@ -16,4 +16,5 @@ mod rules_live;
 mod stage;
 mod story;
 mod strangers;
+mod unrestored;
 mod uploads;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use handoff_core::{
     Agent, Checkouts, Environment, Handoff, HandoffBuilder, ListRequest, MemoryStorage, Message,
-    QueueRuntime, RunSession as _, RunState, SessionSpec, SessionState, StartRequest, Storage, Terms,
-    WhenEmpty, WorkOptions, WorkspaceSource,
+    QueueRuntime, RunSession as _, RunState, Runtime as _, SessionSpec, SessionState, StartRequest, Storage,
+    Terms, WhenEmpty, WorkOptions, WorkspaceSource,
 };
 
 use super::cast::{Signal, wait_until};
@@ -159,4 +159,26 @@ fn another_worker_goes_on_from_the_last_checkpoint_when_one_vanishes() {
     let result = block_on(fleet.hub.result(&started.run, &ana())).unwrap().unwrap();
     let paths = format!("{:?}", result.diff_base().repos);
     assert!(["half.txt", "new.txt", "whole.txt"].iter().all(|name| paths.contains(name)), "{paths}");
+}
+
+/// A damaged item is no reason for a worker to wait, and asking for the session again mends it.
+#[test]
+fn a_damaged_item_is_replaced_when_its_session_is_asked_for_again() {
+    let fleet = Fleet::new(terms());
+    let run = block_on(fleet.hub.start(StartRequest::new(ana(), environment(), "go"))).unwrap().run;
+    let queued = block_on(fleet.storage.list(&"q/work".parse().unwrap(), None, 10)).unwrap();
+    let [item] = queued.as_slice() else { panic!("{queued:?}") };
+    let body = block_on(fleet.storage.get(&item.key, None)).unwrap().unwrap();
+    // A line that names the format, and JSON.
+    let json = body.splitn(2, |byte| *byte == b'\n').nth(1).unwrap();
+    let spec: SessionSpec = serde_json::from_slice(json).unwrap();
+    block_on(fleet.storage.delete(std::slice::from_ref(&item.key))).unwrap();
+    block_on(fleet.storage.put_new(&item.key, "no item".into())).unwrap();
+
+    let agent = acting(|session| say(session, "done"));
+    assert_eq!(fleet.work(agent.clone()), 0, "and it returns");
+    assert_eq!(block_on(fleet.hub.run(&run, &ana())).unwrap().state, RunState::Queued);
+    block_on(fleet.queue.start(spec, Arc::new(fleet.worker()))).unwrap();
+    assert_eq!(fleet.work(agent), 1);
+    assert_eq!(block_on(fleet.hub.run(&run, &ana())).unwrap().state, RunState::Succeeded);
 }

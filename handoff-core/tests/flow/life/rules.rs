@@ -7,8 +7,8 @@ use std::time::Duration;
 use handoff_core::run::{FreshStart, NothingRestored, Restored};
 use handoff_core::{
     AgentInfo, Budget, Checkouts, ContinueDecision, ContinueRequest, Continued, ConversationSource,
-    Environment, Error, ErrorKind, ForkPoint, HandoffBuilder, LocalRuntime, Message, Origin, Run, RunState,
-    StartRequest, SystemClock, Usage, Verdict,
+    Environment, Error, ErrorKind, ForkPoint, HandoffBuilder, ListRequest, LocalRuntime, Message, Origin,
+    Run, RunState, StartRequest, SystemClock, Usage, Verdict,
 };
 
 use super::cast::{Bench, House, Signal, actor, another_hub, conversation, objects, stored};
@@ -118,7 +118,7 @@ fn failures_are_reported_and_work_proceeds() {
     origin.commit("somebody else");
     let run = started(&stage, request);
     assert_eq!(run.state, RunState::Succeeded);
-    let Some(Restored::Applied { verdict, summary }) = &run.sessions[0].restored else {
+    let Some(Restored::Applied { verdict, summary, .. }) = &run.sessions[0].restored else {
         panic!("{:?}", run.sessions[0].restored)
     };
     assert_ne!(*verdict, Verdict::Complete);
@@ -389,6 +389,9 @@ fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
         builder.policy(Arc::new(House::default()))
     });
     let there = block_on(bench.hub.start(StartRequest::new(ana(), environment(), "go"))).unwrap().run;
+    let mut child = StartRequest::new(ana(), environment(), "a part of it");
+    child.parent = Some(there);
+    block_on(bench.hub.start(child)).unwrap();
     let scratch = crate::support::repo::scratch();
     let repo =
         crate::support::repo::Repo::init(scratch.path().join("app"), crate::support::repo::Format::Sha1);
@@ -421,6 +424,9 @@ fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
             .map(|error| format!("{} {}", error.kind(), error).replace(&run.to_string(), "RUN"))
             .collect();
         answers.push(format!("{:?}", block_on(hub.affordance(&run, &who)).unwrap()));
+        let mut list = ListRequest::new(who);
+        (list.parent, list.limit) = (Some(run), 1);
+        answers.push(format!("{:?}", block_on(hub.list_runs(&list)).unwrap()));
         answers
     };
     let absent = ask(handoff_core::RunId::new(), "eve");
@@ -428,6 +434,20 @@ fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
     for who in ["eve", "olga", "ben"] {
         assert_eq!(ask(there, who), absent, "{who}");
     }
+    // The same for a team's runs: not even that there is a next page.
+    let mut of_team = StartRequest::new(ana(), environment(), "go");
+    of_team.team = Some("core".parse().unwrap());
+    block_on(bench.hub.start(of_team.clone())).unwrap();
+    block_on(bench.hub.start(of_team)).unwrap();
+    let page = |who: &str, team: &str| {
+        let mut list = ListRequest::new(actor(who));
+        (list.team, list.limit) = (Some(team.parse().unwrap()), 1);
+        block_on(bench.hub.list_runs(&list)).unwrap()
+    };
+    assert_eq!(page("eve", "core"), page("eve", "none"));
+    let first = page("ben", "core");
+    assert_eq!(first.runs.len(), 1, "a member sees them");
+    assert!(first.next.is_some());
     // The same for a conversation.
     let source = conversation(&bench.hub, &["one"]);
     let fork = |id: handoff_core::ConversationId| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use handoff_core::conformance::{Counting, Requests};
 use handoff_core::{
-    Affordance, ContinueRequest, Error, ErrorKind, HandoffBuilder, PullRequest, RunId, RunState,
+    Affordance, ContinueRequest, Error, ErrorKind, HandoffBuilder, ListRequest, PullRequest, RunId, RunState,
 };
 
 use super::cast::{Idle, actor};
@@ -43,6 +43,12 @@ fn cost(stage: &Stage, run: &RunId, known: bool) -> Vec<Requests> {
         asked(&mut || match block_on(hub.affordance(run, &eve)).unwrap() {
             Affordance::Unavailable { .. } => Some(ErrorKind::NotFound),
             _ => None,
+        }),
+        asked(&mut || {
+            let mut list = ListRequest::new(eve.clone());
+            (list.parent, list.limit) = (Some(*run), 1);
+            let page = block_on(hub.list_runs(&list)).unwrap();
+            (page.runs.is_empty() && page.next.is_none()).then_some(ErrorKind::NotFound)
         }),
     ]
 }
