@@ -71,6 +71,13 @@ impl Leases {
         Ok(if silent >= self.term { LeaseState::Expired } else { LeaseState::Held })
     }
 
+    /// How long it takes until a look at `run` may find its holder silent for a term, as far as earlier looks tell.
+    pub(crate) fn expires_in(&self, run: &RunId) -> Option<Duration> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = self.clock.monotonic().saturating_sub(seen.get(run)?.at);
+        Some(self.term.saturating_sub(silent))
+    }
+
     /// One heartbeat of the holder with `epoch`.
     pub(crate) async fn beat(&self, run: &RunId, epoch: u64) -> Result<(), Error> {
         // The mark makes each beat other bytes than the one before.
@@ -82,4 +89,67 @@ impl Leases {
 
 fn key(run: &RunId) -> Result<Key, Error> {
     format!("r/{run}/beat").parse().map_err(|_| Error::format(format!("run {run}"), "its key"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::SystemTime;
+
+    use async_trait::async_trait;
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    const TERM: Duration = Duration::from_secs(90);
+
+    #[derive(Default)]
+    struct ByHand(AtomicU64);
+
+    impl ByHand {
+        fn pass(&self, seconds: u64) {
+            self.0.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    #[async_trait]
+    impl Clock for ByHand {
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn a_look_when_the_lease_may_have_expired_finds_that_it_has() {
+        let clock = Arc::new(ByHand::default());
+        let leases = Leases::new(Arc::new(MemoryStorage::new()), Arc::clone(&clock) as Arc<dyn Clock>, TERM);
+        let run: Run = serde_json::from_value(serde_json::json!({
+            "id": RunId::new(), "creator": "ana", "origin": "cloud", "environment": "cloud", "state": "running",
+            "epoch": 1, "created": 0, "task": "", "sessions": [],
+        }))
+        .unwrap();
+        let look = || block_on(leases.state(&run)).unwrap();
+        assert_eq!(leases.expires_in(&run.id), None, "nobody has looked");
+        assert_eq!((look(), leases.expires_in(&run.id)), (LeaseState::Held, Some(TERM)));
+        clock.pass(30);
+        block_on(leases.beat(&run.id, 1)).unwrap();
+        clock.pass(1);
+        assert_eq!(
+            (look(), leases.expires_in(&run.id)),
+            (LeaseState::Held, Some(TERM)),
+            "a beat begins it anew"
+        );
+        clock.pass(89);
+        assert_eq!((look(), leases.expires_in(&run.id)), (LeaseState::Held, Some(Duration::from_secs(1))));
+        clock.pass(1);
+        assert_eq!((look(), leases.expires_in(&run.id)), (LeaseState::Expired, Some(Duration::ZERO)));
+    }
 }

@@ -66,8 +66,8 @@ const ITEM: &str = "a queued session";
 enum Taken {
     /// Its session was run.
     Ran,
-    /// Another has it, and may vanish.
-    Waits,
+    /// Another has it, and may vanish; after this time at the earliest.
+    Waits { free_in: Option<Duration> },
     /// There is nothing to be had.
     Not,
 }
@@ -104,6 +104,8 @@ impl QueueRuntime {
         while !options.stop.is_cancelled() {
             let mut ran = false;
             let mut waiting = false;
+            // When the first of those that others hold may be free.
+            let mut due = Duration::MAX;
             let mut last = None;
             loop {
                 let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
@@ -119,7 +121,10 @@ impl QueueRuntime {
                             ran = true;
                             done += 1;
                         }
-                        Taken::Waits => waiting = true,
+                        Taken::Waits { free_in } => {
+                            waiting = true;
+                            due = due.min(free_in.unwrap_or(Duration::MAX));
+                        }
                         Taken::Not => {}
                     }
                 }
@@ -134,7 +139,8 @@ impl QueueRuntime {
             if options.when_empty == WhenEmpty::Return && !waiting {
                 break;
             }
-            SystemClock.sleep(pause).await;
+            // No later than that: silence was noticed late by a pause already, and not again by another.
+            SystemClock.sleep(pause.min(due.max(Duration::from_millis(5)))).await;
             pause = (pause * 2).min(options.poll);
         }
         Ok(done)
@@ -156,7 +162,7 @@ impl QueueRuntime {
         };
         match worker.is_free(&spec).await {
             Ok(true) => {}
-            Ok(false) => return Ok(Taken::Waits),
+            Ok(false) => return Ok(Taken::Waits { free_in: worker.expires_in(&spec) }),
             // The run is gone or over: so is the item.
             Err(Error::NotFound { .. }) => {
                 self.forget(key).await;
@@ -181,7 +187,7 @@ impl QueueRuntime {
             // Another worker was quicker; its place is another one.
             Err(Error::Leased { .. }) => {
                 let _ = blocking::unblock(move || std::fs::remove_dir_all(root)).await;
-                Ok(Taken::Waits)
+                Ok(Taken::Waits { free_in: None })
             }
             // It took itself for dead, and nobody may have noticed yet: whoever looks next decides.
             Ok(SessionState::Lost) => Ok(Taken::Ran),

@@ -84,6 +84,11 @@ impl Worker {
         }
     }
 
+    /// How long until a run that [`is_free`](Self::is_free) found held may be free, if its holder has vanished.
+    pub(crate) fn expires_in(&self, spec: &SessionSpec) -> Option<std::time::Duration> {
+        self.parts.leases.expires_in(&spec.run)
+    }
+
     /// Ends a session that was taken and cannot even begin, so that nobody waits a term for it.
     async fn give_up(&self, spec: &SessionSpec, epoch: u64, reason: &str) -> Result<(), Error> {
         let now = self.parts.clock.millis();
