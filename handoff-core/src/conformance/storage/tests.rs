@@ -28,7 +28,8 @@ fn memory_keeps_the_contract() {
 
 #[test]
 fn a_folder_keeps_the_contract_with_links_and_without() {
-    for lock in [false, true] {
+    // By default every write is on the disk before it is told of.
+    for (lock, sync) in [(false, false), (true, false), (false, true)] {
         let dir = tempfile::tempdir().unwrap();
         if lock {
             std::fs::write(dir.path().join(".lock"), "").unwrap();
@@ -36,10 +37,10 @@ fn a_folder_keeps_the_contract_with_links_and_without() {
         let path = dir.path().to_owned();
         // Each handle is opened anew, as another process would.
         let report = block_on(check(move || {
-            let options = crate::storage::DirOptions { sync: false, ..Default::default() };
+            let options = crate::storage::DirOptions { sync, ..Default::default() };
             Arc::new(DirStorage::open_with(&path, &options).unwrap())
         }));
-        assert!(report.passed(), "lock: {lock}\n{report}");
+        assert!(report.passed(), "lock: {lock}, sync: {sync}\n{report}");
         // What a dropped create began is still tidied up by its thread, in its own time.
         let left = || std::fs::read_dir(dir.path().join(".tmp")).unwrap().collect::<Vec<_>>();
         let late = std::time::Instant::now() + Duration::from_secs(60);
