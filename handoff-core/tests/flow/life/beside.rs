@@ -40,8 +40,7 @@ fn a_session_leaves_checkpoints_by_itself_and_another_goes_on_from_the_last() {
 
 #[test]
 fn a_session_stops_before_its_place_goes_away_and_the_run_is_continued() {
-    let memory = MemoryStorage::new();
-    let bench = Bench::over(memory.clone(), memory, |builder| {
+    let bench = Bench::over(MemoryStorage::new(), |builder| {
         let mut terms = terms();
         terms.reserve = Duration::from_secs(3600);
         builder.terms(terms)

@@ -94,9 +94,8 @@ impl Runtime for Idle {
     }
 }
 
-/// A storage, a hub that launches nothing, and a worker to run sessions with by hand.
+/// A hub that launches nothing, and a worker to run sessions with by hand.
 pub struct Bench {
-    pub storage: MemoryStorage,
     pub runtime: Idle,
     pub hub: Handoff,
     pub worker: Worker,
@@ -105,19 +104,15 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Self {
         let memory = MemoryStorage::new();
-        Self::over(memory.clone(), memory, |builder| builder)
+        Self::over(memory, |builder| builder)
     }
 
-    pub fn over(
-        memory: MemoryStorage,
-        storage: impl Storage,
-        build: impl Fn(HandoffBuilder) -> HandoffBuilder,
-    ) -> Self {
+    pub fn over(storage: impl Storage, build: impl Fn(HandoffBuilder) -> HandoffBuilder) -> Self {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let runtime = Idle::default();
         let builder = || build(HandoffBuilder::new(Arc::clone(&storage)).terms(terms()));
         let hub = builder().hub(Arc::new(runtime.clone()));
-        Self { storage: memory, runtime, hub, worker: builder().worker() }
+        Self { runtime, hub, worker: builder().worker() }
     }
 
     /// Runs a session to its end in a place without repositories.

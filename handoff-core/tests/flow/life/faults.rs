@@ -162,7 +162,7 @@ fn every_call(step: u64, each: impl Fn(Fault, u64) -> bool) {
 
 fn clean(memory: &MemoryStorage, clock: &Jumpy) -> Bench {
     let clock = clock.clone();
-    Bench::over(memory.clone(), memory.clone(), move |builder| builder.clock(Arc::new(clock.clone())))
+    Bench::over(memory.clone(), move |builder| builder.clock(Arc::new(clock.clone())))
 }
 
 pub(super) fn said(hub: &Handoff, run: handoff_core::RunId) -> Vec<String> {
@@ -214,7 +214,7 @@ fn a_start_that_fails_at_any_call_can_be_repeated_and_leaves_no_double() {
         let source = conversation(&clean.hub, &["one", "two"]);
         let before = objects(&memory, &format!("c/{source}"));
         let faulty = Faulty::new(&memory, fault, at);
-        let bench = Bench::over(memory.clone(), faulty.clone(), |builder| builder);
+        let bench = Bench::over(faulty.clone(), |builder| builder);
         let mut request = StartRequest::new(ana(), environment(), "three");
         request.conversation = stored(source);
         request.workspace = WorkspaceSource::Snapshot(snapshot.clone());
@@ -243,7 +243,7 @@ fn a_transcript_of_several_steps_is_whole_after_a_failure_at_any_call() {
     every_call(3, |fault, at| {
         let memory = MemoryStorage::new();
         let faulty = Faulty::new(&memory, fault, at);
-        let bench = Bench::over(memory.clone(), faulty.clone(), |builder| builder);
+        let bench = Bench::over(faulty.clone(), |builder| builder);
         let mut request = StartRequest::new(ana(), environment(), "go");
         request.conversation = handoff_core::ConversationSource::Messages(large.clone());
         request.idempotency_key = Some("key".into());
@@ -266,7 +266,7 @@ fn a_continuation_that_fails_at_any_call_can_be_repeated_and_is_said_once() {
         let started = block_on(clean.hub.start(StartRequest::new(ana(), environment(), "one"))).unwrap();
         see_through(&clean, &clock, started.run, started.session);
         let faulty = Faulty::new(&memory, fault, at);
-        let bench = Bench::over(memory.clone(), faulty.clone(), |builder| builder);
+        let bench = Bench::over(faulty.clone(), |builder| builder);
         let mut request = ContinueRequest::new(started.run, ana(), "two");
         request.idempotency_key = Some("key".into());
         let first = block_on(bench.hub.continue_run(request.clone()));
@@ -310,7 +310,7 @@ fn a_session_whose_storage_fails_at_any_call_loses_no_message_and_no_work() {
             Ok(handoff_core::SessionEnd::Succeeded)
         });
         let faulty = Faulty::new(&memory, fault, at);
-        let bench = Bench::over(memory.clone(), faulty.clone(), |builder| builder);
+        let bench = Bench::over(faulty.clone(), |builder| builder);
         let spec = SessionSpec::new(started.run, started.session, environment());
         let place = || Place::new(scratch.path(), [repo.root.clone()]);
         let ended = block_on(bench.worker.run_session(&spec, place(), agent));
@@ -433,7 +433,7 @@ fn damaged_records_are_found_and_named() {
                 let bytes = if name == key { damaged.clone() } else { bytes.clone() };
                 block_on(memory.put(&name.parse().unwrap(), bytes.into())).unwrap();
             }
-            let bench = Bench::over(memory.clone(), memory.clone(), |builder| builder);
+            let bench = Bench::over(memory.clone(), |builder| builder);
             let hub = &bench.hub;
             let mut errors = Vec::new();
             match block_on(hub.conversations().messages(&id, 0, 100)) {

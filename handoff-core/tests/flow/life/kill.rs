@@ -213,9 +213,7 @@ fn kill(at: u64, moment: Moment) -> (bool, u64) {
     // Another process goes on: it repeats what it does not know to be done, and takes over what is silent.
     let clock = Jumpy::default();
     let mine = clock.clone();
-    let clean = Bench::over(Default::default(), open(&job.storage), move |builder| {
-        builder.clock(Arc::new(mine.clone()))
-    });
+    let clean = Bench::over(open(&job.storage), move |builder| builder.clock(Arc::new(mine.clone())));
     let started = block_on(clean.hub.start(first(&job))).unwrap();
     see_through(&clean, &clock, started.run, started.session);
     for what in ["meanwhile", "second"] {

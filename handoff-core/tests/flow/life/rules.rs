@@ -385,9 +385,8 @@ fn a_team_member_continues_a_teams_run_and_only_its_creator_one_from_a_laptop() 
 
 #[test]
 fn an_outsider_cannot_tell_a_forbidden_run_from_an_absent_one() {
-    let bench = Bench::over(Default::default(), handoff_core::MemoryStorage::new(), |builder| {
-        builder.policy(Arc::new(House::default()))
-    });
+    let bench =
+        Bench::over(handoff_core::MemoryStorage::new(), |builder| builder.policy(Arc::new(House::default())));
     let there = block_on(bench.hub.start(StartRequest::new(ana(), environment(), "go"))).unwrap().run;
     let mut child = StartRequest::new(ana(), environment(), "a part of it");
     child.parent = Some(there);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handoff_core::{
     ActiveSession, Affordance, AgentInfo, ContinueDecision, ContinueRequest, Continued, Cursor, Error,
-    ErrorKind, Event, ListRequest, Message, Outcome, PullAction, PullRequest, RunState, SessionEnd,
+    ErrorKind, Event, Handoff, ListRequest, Message, Outcome, PullAction, PullRequest, RunState, SessionEnd,
     SessionState, StartRequest, Verdict, undo,
 };
 
@@ -18,10 +18,10 @@ fn follow(run: handoff_core::RunId, text: &str) -> ContinueRequest {
 }
 
 /// Users' lines of a run's conversation.
-fn asked(bench: &Bench, run: handoff_core::RunId) -> Vec<String> {
-    let run = block_on(bench.hub.run(&run, &ana())).unwrap();
+fn asked(hub: &Handoff, run: handoff_core::RunId) -> Vec<String> {
+    let run = block_on(hub.run(&run, &ana())).unwrap();
     let id = run.conversation.unwrap();
-    let messages = block_on(bench.hub.conversations().messages(&id, 0, 100_000)).unwrap();
+    let messages = block_on(hub.conversations().messages(&id, 0, 100_000)).unwrap();
     let users = messages.into_iter().filter(|message| message.role == handoff_core::Role::User);
     users.map(|message| message.text).collect()
 }
@@ -121,7 +121,7 @@ fn a_queued_run_takes_a_follow_up_into_its_prompt_and_is_launched_again() {
     assert_eq!(bench.runtime.launched.lock().unwrap().len(), 2, "whoever was to launch it may have crashed");
     let agent = acting(|session| say(session, session.facts().prompt.clone()));
     assert_eq!(bench.run(started.run, started.session, agent).unwrap(), SessionState::Succeeded);
-    assert_eq!(asked(&bench, started.run), ["one", "two"]);
+    assert_eq!(asked(&bench.hub, started.run), ["one", "two"]);
     // The same for a later session, which finds the mark of the one before it in the inbox.
     let three = block_on(bench.hub.continue_run(follow(started.run, "three"))).unwrap();
     let Continued::NewSession { session, .. } = three else { panic!("{three:?}") };
@@ -225,7 +225,7 @@ fn a_repeated_call_returns_the_first_result() {
     assert_eq!(block_on(bench.hub.continue_run(more.clone())).unwrap(), first);
     bench.run(started.run, session, agent()).unwrap();
     assert_eq!(block_on(bench.hub.continue_run(more)).unwrap(), first);
-    assert_eq!(asked(&bench, started.run), ["one", "two"]);
+    assert_eq!(asked(&bench.hub, started.run), ["one", "two"]);
     assert_eq!(block_on(bench.hub.run(&started.run, &ana())).unwrap().sessions.len(), 2);
 }
 
@@ -377,29 +377,37 @@ fn a_person_may_go_away_and_come_back() {
 
 #[test]
 fn a_run_of_fifty_sessions_is_one_row_with_one_conversation_and_right_totals() {
-    let bench = Bench::new();
-    let agent = || {
-        acting(|session| {
-            let number = session.facts().number;
-            block_on(session.usage(handoff_core::Usage::of("tokens", number)))?;
-            say(session, format!("did {}", session.facts().prompt))
-        })
-    };
-    let started = block_on(bench.hub.start(StartRequest::new(ana(), environment(), "1"))).unwrap();
-    bench.run(started.run, started.session, agent()).unwrap();
+    // In one checkout, so that a session finds what the one before it left in the state that was stored, and nothing else.
+    let stage = Stage::new(acting(|session| {
+        let number = session.facts().number;
+        block_on(session.usage(handoff_core::Usage::of("tokens", number)))?;
+        let path = file(session, "notes.txt");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}session {number}\n")).unwrap();
+        say(session, format!("did {}", session.facts().prompt))
+    }));
+    let mut request = stage.hand_off("1");
+    request.task = "one row".to_owned();
+    let started = block_on(stage.hub.start(request)).unwrap();
+    stage.wait(&started.run);
     for number in 2..=50 {
-        let continued = block_on(bench.hub.continue_run(follow(started.run, &number.to_string()))).unwrap();
-        let Continued::NewSession { session, .. } = continued else { panic!("{continued:?}") };
-        bench.run(started.run, session, agent()).unwrap();
+        let continued = block_on(stage.hub.continue_run(follow(started.run, &number.to_string()))).unwrap();
+        assert!(matches!(continued, Continued::NewSession { .. }), "{continued:?}");
+        stage.wait(&started.run);
     }
-    let rows = block_on(bench.hub.list_runs(&ListRequest::new(ana()))).unwrap().runs;
+    let state = block_on(stage.hub.result(&started.run, &ana())).unwrap().unwrap();
+    let (_, notes) = state.entries().find(|(_, entry)| entry.path == "notes.txt".into()).unwrap();
+    let text = state.blob(&notes.worktree.as_ref().unwrap().blob.unwrap()).unwrap();
+    let lines: String = (1..=50).map(|number| format!("session {number}\n")).collect();
+    assert_eq!(String::from_utf8(text).unwrap(), format!("first\nfrom the laptop\n{lines}"));
+    let rows = block_on(stage.hub.list_runs(&ListRequest::new(ana()))).unwrap().runs;
     assert_eq!(rows.len(), 1);
     let run = &rows[0];
     assert_eq!((run.sessions.len(), run.usage().get("tokens")), (50, (1..=50).sum()));
     assert_eq!(run.conversation, started.conversation);
     assert!(run.sessions.windows(2).all(|pair| pair[0].epoch < pair[1].epoch));
-    assert_eq!(asked(&bench, run.id), (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
-    let conversations: std::collections::BTreeSet<_> = objects(&bench.storage, "c")
+    assert_eq!(asked(&stage.hub, run.id), (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
+    let conversations: std::collections::BTreeSet<_> = objects(&stage.storage, "c")
         .into_iter()
         .filter_map(|(key, _)| Some(key.split('/').nth(1)?.to_owned()))
         .collect();
@@ -470,5 +478,5 @@ fn a_runtime_that_cannot_launch_is_said_and_the_run_can_be_continued() {
     let continued = block_on(bench.hub.continue_run(follow(run.id, "two"))).unwrap();
     let Continued::NewSession { session, .. } = continued else { panic!("{continued:?}") };
     bench.run(run.id, session, acting(|session| say(session, "done"))).unwrap();
-    assert_eq!(asked(&bench, run.id), ["one", "two"]);
+    assert_eq!(asked(&bench.hub, run.id), ["one", "two"]);
 }
