@@ -54,6 +54,12 @@ test("a storage is opened with connections of its own", async () => {
   assert.equal(new Set(opened).size, 8);
 });
 
+test("a folder keeps the contract", async () => {
+  // Waiting for the disk at each of some thousand writes is the core's own test of the same suite.
+  const dir = path.join(temporary(), "store");
+  await holds(await checkStorage(() => new DirStorage(dir, { durability: "process" })), "storage");
+});
+
 for (const [kind, agent] of [["in JavaScript", new Echo()], ["that is a program", new CommandAgent("sh", ["-c", SHELL])]]) {
   test(`an agent ${kind} keeps the contract`, async () => {
     await holds(await checkAgent(agent, { prompt: "hello", long: "wait" }), "agent");

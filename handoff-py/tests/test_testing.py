@@ -45,6 +45,12 @@ def test_a_storage_that_keeps_the_contract(make: Callable[[], Any]) -> None:
     assert tuple(case.name for case in report.cases) == all_of("storage")
 
 
+def test_a_folder_keeps_the_contract(tmp_path: Path) -> None:
+    # Waiting for the disk at each of some thousand writes is the core's own test of the same suite.
+    report = testing.check_storage(lambda: handoff.DirStorage(tmp_path / "store", durability="process")).result()
+    assert report.passed and len(report.cases) > 15, str(report)
+
+
 def test_a_storage_is_opened_with_connections_of_its_own(tmp_path: Path) -> None:
     opened: list[handoff.DirStorage] = []
 
