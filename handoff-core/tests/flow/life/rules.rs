@@ -463,9 +463,17 @@ fn an_empty_prompt_is_refused_unless_there_is_something_to_go_on_with() {
     let stage = Stage::new(answering());
     let error = block_on(stage.hub.start(StartRequest::new(ana(), environment(), " \n"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let several = StartRequest::new(ana(), environment(), "");
+    for prompts in [vec![], vec!["one".to_owned(), String::new()]] {
+        let error = block_on(stage.hub.fan_out(several.clone(), prompts)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "all or nothing");
+    }
     assert_eq!(objects(&stage.storage, ""), []);
     let run = started(&stage, stage.hand_off(""));
     assert_eq!(run.state, RunState::Succeeded);
-    let error = block_on(stage.hub.continue_run(ContinueRequest::new(run.id, ana(), ""))).unwrap_err();
+    let said_nothing = ContinueRequest::new(run.id, ana(), " ");
+    let error = block_on(stage.hub.continue_run(said_nothing.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let error = block_on(stage.hub.answer(said_nothing)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
