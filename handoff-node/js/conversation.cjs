@@ -1,7 +1,7 @@
 "use strict";
 // Conversations in a storage: append, read, fork.
 
-const { Held, call } = require("./handle.cjs");
+const { Held, KEY, call } = require("./handle.cjs");
 const { invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
 const { asStorage } = require("./storage.cjs");
@@ -33,9 +33,9 @@ const messages = (wire) => wire.map(message);
 const forkPoint = (at) => (at === undefined || at === "head" ? undefined : at);
 
 class Conversations extends Held {
-  constructor(storageOrMake) {
-    if (typeof storageOrMake === "function") return void super(storageOrMake);
-    const store = asStorage(storageOrMake, "storage");
+  constructor(storage, make = undefined) {
+    if (storage === KEY) return void super(make);
+    const store = asStorage(storage, "storage");
     super(() => operation("conversations.new", { storage: store }));
   }
 
