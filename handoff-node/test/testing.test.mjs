@@ -324,16 +324,3 @@ test("what is wrong with a check is named", async () => {
     assert.equal(error.argument, argument, `${call}: ${error.message}`);
   }
 });
-
-test("the example of the README runs", async () => {
-  const blocks = fs.readFileSync(path.join(home, "README.md"), "utf8").match(/(?<=```js\n)[^`]*(`[^`]+`[^`]*)*(?=```)/g);
-  const [example, ...others] = blocks.filter((block) => block.includes("handoff-node/testing"));
-  assert.deepEqual(others, []);
-  const script = path.join(temporary(), "example.mjs");
-  fs.writeFileSync(script, example);
-  fs.mkdirSync(path.join(path.dirname(script), "node_modules"));
-  fs.symlinkSync(home, path.join(path.dirname(script), "node_modules", "handoff-node"));
-  const { code, stdout, stderr } = await node([script]);
-  assert.deepEqual([code, stderr], [0, ""], stdout);
-  assert.match(stdout, /15 cases, 0 failed/);
-});
