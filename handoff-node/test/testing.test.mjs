@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import {
@@ -12,7 +11,7 @@ import {
 import { ContractReport, caseNames, checkAgent, checkRuntime, checkStorage } from "handoff-node/testing";
 import { AsyncStorage, CloneRuntime, Echo } from "./implementations.mjs";
 import { MapStorage } from "./map-storage.mjs";
-import { checkout, git, home, run as node, temporary } from "./support.mjs";
+import { checkout, git, temporary } from "./support.mjs";
 
 const SHELL = "read line; case $line in wait*) sleep 300;; esac; echo done";
 const never = new Promise(() => {});
