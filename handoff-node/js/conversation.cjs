@@ -1,11 +1,11 @@
 "use strict";
 // Conversations in a storage: append, read, fork.
 
-const { Held, call } = require("./handle.cjs");
+const { Held, KEY, call } = require("./handle.cjs");
 const { invalid } = require("./errors.cjs");
 const { operation } = require("./operation.cjs");
 const { asStorage } = require("./storage.cjs");
-const { camel, content, kindOf, options, snake, text } = require("./value.cjs");
+const { camel, content, jsonText, kindOf, options, snake, text } = require("./value.cjs");
 
 /** Messages as the core takes them: one or many, each an object or what the assistant says. */
 function newMessages(value, name) {
@@ -20,7 +20,7 @@ function newMessage(value, name, role) {
   text(value.role, `${name}.role`);
   const { body, ...rest } = value;
   // As text, so that it is kept as it is and nothing in it is taken for one of our words.
-  return { ...snake(rest, name), body: body === undefined ? undefined : JSON.stringify(body) };
+  return { ...snake(rest, name), body: body === undefined ? undefined : jsonText(body, `${name}.body`) };
 }
 
 function message(wire) {
@@ -33,9 +33,9 @@ const messages = (wire) => wire.map(message);
 const forkPoint = (at) => (at === undefined || at === "head" ? undefined : at);
 
 class Conversations extends Held {
-  constructor(storageOrMake) {
-    if (typeof storageOrMake === "function") return void super(storageOrMake);
-    const store = asStorage(storageOrMake, "storage");
+  constructor(storage, make = undefined) {
+    if (storage === KEY) return void super(make);
+    const store = asStorage(storage, "storage");
     super(() => operation("conversations.new", { storage: store }));
   }
 

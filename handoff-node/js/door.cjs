@@ -117,17 +117,23 @@ async function answer(id, who, method, json, body, handles) {
 function envelope(thrown) {
   const cause = number();
   causes.set(cause, { value: thrown });
-  if (thrown instanceof HandoffError) {
-    return { kind: thrown.kind, message: thrown.message, retryable: thrown.retryable, cause };
-  }
-  let message;
-  try {
-    message = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  } catch {
-    message = "a value that has no text was thrown";
-  }
-  const retryable = typeof thrown?.retryable === "boolean" ? thrown.retryable : undefined;
-  return { message: String(message), retryable, cause };
+  // Whatever was thrown may have getters that throw, and fields that are no text: it must arrive all the same.
+  const field = (get, type) => {
+    try {
+      const found = get();
+      if (typeof found !== type) return undefined;
+      return type === "string" ? found.toWellFormed() : found;
+    } catch {
+      return undefined;
+    }
+  };
+  const text = () => String(thrown instanceof Error ? thrown.message || thrown.name : thrown);
+  return {
+    kind: field(() => (thrown instanceof HandoffError ? thrown.kind : undefined), "string"),
+    message: field(text, "string") ?? "a value that has no text was thrown",
+    retryable: field(() => thrown?.retryable, "boolean"),
+    cause,
+  };
 }
 
 /** What is held now; for tests of leaks. */

@@ -40,6 +40,8 @@ class Held {
     this.#closed = true;
     const handle = this.#handle;
     this.#handle = undefined;
+    // What it would be made of, too: that may be an object of the caller's that holds this one.
+    this.#make = undefined;
     if (handle instanceof Promise) handle.then((made) => made.close(), () => {});
     else handle?.close();
   }

@@ -70,13 +70,28 @@ class Handoff extends Held {
   }
 
   get conversations() {
-    this.#conversations ??= new Conversations(() => operation("conversations.new", { storage: this.#storage }));
+    this.#conversations ??= new Conversations(KEY, this.#over("conversations.new"));
     return this.#conversations;
   }
 
   get snapshots() {
-    this.#snapshots ??= new Snapshots(this.#storage);
+    this.#snapshots ??= new Snapshots(KEY, this.#over("snapshots.new"));
     return this.#snapshots;
+  }
+
+  /** Makes what is over the same storage; refused when used, as all that is closed, once there is none. */
+  #over(op) {
+    const storage = this.#storage;
+    return () => {
+      if (storage === undefined) throw invalid("hub", `is a ${this.constructor.name} that is closed`);
+      return operation(op, { storage });
+    };
+  }
+
+  /** What was taken out of it before goes on; it is only no longer held from here. */
+  close() {
+    super.close();
+    this.#storage = this.#conversations = this.#snapshots = undefined;
   }
 
   start(given) {

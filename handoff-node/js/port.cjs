@@ -17,7 +17,7 @@ function implementer(methods, object) {
       if (call === undefined) throw invalid(method, "is no method of this port");
       const { value = null, body: out } = (await call(object, args, body, { signal })) ?? {};
       try {
-        return await encode(method, { value }, out);
+        return await encode(method, { value }, out, { answer: true });
       } catch (error) {
         throw new TypeError(`${method} returned what cannot be passed on: ${error.message}`, { cause: error });
       }

@@ -80,7 +80,12 @@ const METHODS = {
     if (found === null || typeof found !== "object") {
       throw new classes.RuntimeError(`environment of this runtime returned ${returned(found)}; it has to return an environment, or throw a NotFoundError`);
     }
-    return { value: snake(found, "environment") };
+    try {
+      return { value: snake(found, "environment") };
+    } catch (error) {
+      const why = `environment of this runtime returned what cannot be used: ${error.message}`;
+      throw new classes.RuntimeError(why, { cause: error });
+    }
   },
   start: async (runtime, { spec, sessions }, _body, context) => {
     const shown = camel(spec);

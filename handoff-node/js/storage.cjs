@@ -55,7 +55,19 @@ class DirStorage extends BuiltInStorage {
   }
 }
 
-/** The body of a stream, piece by piece. */
+/** The body of a stream, once: a second reader would find nothing, and store that. */
+function body(handle) {
+  let read = false;
+  return {
+    [Symbol.asyncIterator]() {
+      if (read) throw invalid("body", "was read already; keep its pieces to read them again");
+      read = true;
+      return pieces(handle);
+    },
+  };
+}
+
+/** Its pieces, as they come. */
 async function* pieces(handle) {
   const stream = new Held(handle);
   try {
@@ -96,8 +108,8 @@ const METHODS = {
   put: async (storage, { key }, body, context) => {
     await storage.put(key, body ?? Buffer.alloc(0), context);
   },
-  put_stream: async (storage, { key, body }, _, context) => {
-    await storage.putStream(key, pieces(body), context);
+  put_stream: async (storage, given, _, context) => {
+    await storage.putStream(given.key, body(given.body), context);
   },
   get: async (storage, { key, range: part }, _, context) => {
     const found = await storage.get(key, range(part), context);
@@ -138,7 +150,8 @@ function asStorage(value, name) {
 }
 
 class Snapshots extends Held {
-  constructor(storage) {
+  constructor(storage, make = undefined) {
+    if (storage === KEY) return void super(make);
     const store = asStorage(storage, "storage");
     super(() => operation("snapshots.new", { storage: store }));
   }

@@ -39,7 +39,7 @@ export interface Storage {
   putNew(key: string, body: Buffer, context: CallContext): Awaitable<"created" | "exists">;
   /** Creates or replaces an object. Only for hints and heartbeats. */
   put(key: string, body: Buffer, context: CallContext): Awaitable<void>;
-  /** Creates an object of any size under a name that nobody else uses. */
+  /** Creates an object of any size under a name that nobody else uses. The body can be read once. */
   putStream(key: string, body: AsyncIterable<Buffer>, context: CallContext): Awaitable<void>;
   /** An object's body, or the part of it from `start` up to `end`; `null` when there is no such object. */
   get(

@@ -7,6 +7,18 @@ const { classes, invalid } = require("./errors.cjs");
 /** Fields whose own fields are the host's words, not ours. */
 const OPAQUE = new Set(["body", "budget", "usage", "variables", "extra", "left", "map"]);
 
+/** Deeper nesting is refused, as in Python; an object that holds itself is one. */
+const DEEPEST = 64;
+
+/** The error for it. The argument alone is named: its sixty-fifth level says nothing to anybody. */
+const tooDeep = (name) => invalid(name.split(/[.[]/, 1)[0] || "the value", "is nested too deeply, or holds itself");
+
+/** Text that is text: half of a pair of surrogates alone is no character, and no other language can hold it. */
+function wellFormed(value, name) {
+  if (value.isWellFormed()) return value;
+  throw invalid(name.toWellFormed(), "holds half of a surrogate pair, which is no text");
+}
+
 const camelName = (name) => name.replace(/(?<=[a-z0-9])_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 const snakeName = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -23,8 +35,9 @@ function camel(value) {
 }
 
 /** The other way. A name that is not JavaScript's is refused, so that a slip is not passed over. */
-function snake(value, name = "") {
-  if (Array.isArray(value)) return value.map((item, index) => snake(item, `${name}[${index}]`));
+function snake(value, name = "", depth = 0) {
+  if (depth > DEEPEST) throw tooDeep(name);
+  if (Array.isArray(value)) return value.map((item, index) => snake(item, `${name}[${index}]`, depth + 1));
   if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return value;
   const out = {};
   for (const [key, item] of Object.entries(value)) {
@@ -33,7 +46,7 @@ function snake(value, name = "") {
       const why = `${full} is not known; the name is ${camelName(key)} in JavaScript`;
       throw new classes.InvalidArgumentError(why, { argument: full });
     }
-    out[snakeName(key)] = OPAQUE.has(key) ? item : snake(item, full);
+    out[snakeName(key)] = OPAQUE.has(key) ? item : snake(item, full, depth + 1);
   }
   return out;
 }
@@ -94,7 +107,7 @@ function paths(value, name) {
 
 /** The bytes that an argument has to be; text counts as UTF-8. */
 function content(value, name) {
-  if (typeof value === "string") return Buffer.from(value);
+  if (typeof value === "string") return Buffer.from(wellFormed(value, name));
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   throw invalid(name, `is ${kindOf(value)}; pass bytes or a string`);
 }
@@ -103,6 +116,28 @@ function content(value, name) {
 function instance(value, type, name) {
   if (!(value instanceof type)) throw invalid(name, `is ${kindOf(value)}; pass a ${type.name}`);
   return value;
+}
+
+/** The JSON of a host's own value. */
+function jsonText(value, name) {
+  const check = (item, depth) => {
+    if (depth > DEEPEST) throw tooDeep(name);
+    if (typeof item === "string") wellFormed(item, name);
+    if (item === null || typeof item !== "object") return;
+    for (const [key, inside] of Object.entries(item)) {
+      wellFormed(key, name);
+      check(inside, depth + 1);
+    }
+  };
+  check(value, 0);
+  let json;
+  try {
+    json = JSON.stringify(value);
+  } catch (error) {
+    throw invalid(name, `cannot be written as JSON: ${error?.message}`);
+  }
+  if (json === undefined) throw invalid(name, `is ${kindOf(value)}, which JSON has no word for`);
+  return json;
 }
 
 /** What a value is, for messages; never what it holds. */
@@ -122,5 +157,6 @@ function kindOf(value) {
 const returned = (value) => (value === undefined ? "nothing" : kindOf(value));
 
 module.exports = {
-  Pathed, camel, content, instance, kindOf, options, path, pathOf, pathText, paths, returned, snake, snakeName, text,
+  DEEPEST, Pathed, camel, content, instance, jsonText, kindOf, options, path, pathOf, pathText, paths, returned, snake,
+  snakeName, text, tooDeep, wellFormed,
 };

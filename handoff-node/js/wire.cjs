@@ -3,6 +3,7 @@
 
 const { fileURLToPath } = require("node:url");
 const { invalid } = require("./errors.cjs");
+const { DEEPEST, tooDeep, wellFormed } = require("./value.cjs");
 
 /** Classes over a handle have this method; it gives the handle, or a promise of it, for an argument of this name. */
 const HANDLE = Symbol("handoff handle");
@@ -15,14 +16,18 @@ class Implementer {
 
 /**
  * A request for `op`. Every handle among the arguments is awaited first, because some are still being made.
- * `body` is bytes too many for JSON.
+ * `body` is bytes too many for JSON. `answer`: it is a host's answer, which nobody could correct: text that is none gets
+ * the replacement character instead of an error.
  */
-async function encode(op, args, body) {
+async function encode(op, args, body, { answer = false } = {}) {
+  const text = (value, name) => (answer ? value.toWellFormed() : wellFormed(value, name));
   const handles = [];
   const foreign = [];
-  const walk = async (value, name) => {
+  const walk = async (value, name, depth) => {
+    if (depth > DEEPEST) throw tooDeep(name);
     switch (typeof value) {
       case "string":
+        return text(value, name);
       case "boolean":
         return value;
       case "number":
@@ -53,7 +58,9 @@ async function encode(op, args, body) {
     if (value instanceof Date) return value.getTime();
     if (Array.isArray(value)) {
       const out = [];
-      for (const [index, item] of value.entries()) out.push((await walk(item, `${name}[${index}]`)) ?? null);
+      for (const [index, item] of value.entries()) {
+        out.push((await walk(item, `${name}[${index}]`, depth + 1)) ?? null);
+      }
       return out;
     }
     if (value instanceof Map || value instanceof Set || value instanceof Promise) {
@@ -61,12 +68,13 @@ async function encode(op, args, body) {
     }
     const out = {};
     for (const [key, item] of Object.entries(value)) {
-      const plain = await walk(item, name === "" ? key : `${name}.${key}`);
-      if (plain !== undefined) out[key] = plain;
+      const inside = name === "" ? key : `${name}.${key}`;
+      const plain = await walk(item, inside, depth + 1);
+      if (plain !== undefined) out[text(key, inside)] = plain;
     }
     return out;
   };
-  const plain = await walk(args, "");
+  const plain = await walk(args, "", answer ? -1 : 0);
   return { op, args: JSON.stringify(plain), body, handles, foreign };
 }
 

@@ -2,6 +2,7 @@
 // answer nonsense or not at all.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { test } from "node:test";
 import * as H from "handoff-node";
@@ -164,6 +165,11 @@ test("everything that is closed is refused, by name", async () => {
     ["snapshots", new Snapshots(storage), (one) => one.load({ id: "0".repeat(64), key: "a/b" })],
     ["snapshot", await capture(ws), (one) => H.apply(one, ws)],
     ["workspace", await Workspace.open(dir), (one) => H.plan(one)],
+    ["queue", new QueueRuntime({ storage, name: "q", environments }), (one) => work({ queue: one, storage, agent, root, environments })],
+    ["runtime", new QueueRuntime({ storage, name: "q", environments }), (one) => begin({}, new Handoff({ storage, runtime: one }))],
+    ["hub", new Handoff({ storage, runtime: rt }), (one) => one.watch(run, A).next()],
+    ["hub", new Handoff({ storage, runtime: rt }), (one) => one.conversations.head(`c${"0".repeat(32)}`)],
+    ["hub", new Handoff({ storage: new MapStorage(), runtime: rt }), (one) => one.snapshots.load({ id: "0".repeat(64), key: "a/b" })],
   ]) {
     it.close();
     it.close();
@@ -172,6 +178,58 @@ test("everything that is closed is refused, by name", async () => {
     assert.equal(error.argument, argument, error.message);
     assert.match(error.message, /closed/);
   }
+});
+
+test("a session is refused after its end, whatever is asked of it", async () => {
+  let kept;
+  const keeps = { async run(session) { await (kept = session).append("hello"); } };
+  const own = new Handoff({
+    storage: new MemoryStorage(),
+    runtime: new LocalRuntime({ agent: keeps, root: path.join(root, "kept"), environments: [{ id: "e" }] }),
+  });
+  const { run: id } = await begin({}, own);
+  assert.equal((await own.wait(id, { ...A, deadline: 60_000 })).state, "succeeded");
+  for (const use of [
+    (one) => one.head(), (one) => one.messages(), (one) => one.append("late"), (one) => one.followUps(), (one) => one.cancelled(),
+    (one) => one.usage({ tokens: 1 }), (one) => one.remainingBudget(), (one) => one.checkpoint(), (one) => one.block("which?"),
+    (one) => one.attach("a", "b"),
+  ]) {
+    const error = await use(kept).then(() => assert.fail(`${use} was accepted`), (caught) => caught);
+    assert.ok(error instanceof InvalidArgumentError, `${use}: ${error.stack}`);
+    assert.deepEqual([error.argument, /closed/.test(error.message)], ["session", true], error.message);
+  }
+});
+
+test("a watch that was left is at its end", async () => {
+  const own = hubOf();
+  const { run: id } = await begin({}, own);
+  const watch = own.watch(id, A);
+  assert.equal((await watch.next()).done, false);
+  await watch.return();
+  await watch.return();
+  assert.deepEqual(await watch.next(), { value: undefined, done: true });
+  // One that was never begun asks for nothing.
+  const never = own.watch(id, A);
+  await never.return();
+  assert.deepEqual(await never.next(), { value: undefined, done: true });
+});
+
+test("a body is read once: nobody is given an empty one the second time", async () => {
+  const seen = [];
+  const twice = Object.assign(new MapStorage(), {
+    async putStream(key, body) {
+      for await (const piece of body) seen.push(piece.length);
+      for await (const piece of body) seen.push(piece.length);
+    },
+  });
+  // Large contents are stored as a stream.
+  const large = checkout(path.join(root, "large"));
+  write(large, "large.bin", randomBytes(5 << 20));
+  const error = await new Snapshots(twice).save(await capture(await Workspace.open(large)))
+    .then(() => assert.fail("was accepted"), (caught) => caught);
+  assert.ok(seen.length > 0);
+  assert.ok(error.cause instanceof InvalidArgumentError, error.stack);
+  assert.deepEqual([error.cause.argument, /read already/.test(error.cause.message)], ["body", true]);
 });
 
 const recorder = (more) => ({ environment: () => ({ id: "e" }), start() {}, cancel() {}, ...more });

@@ -1,11 +1,11 @@
-// Every public name says what it is: read from the types as they are published.
+// Every public name says what it is: read from the types as they are published. And the examples of the READMEs run.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import ts from "typescript";
-import { home } from "./support.mjs";
+import { checkout, git, home, run, temporary, write } from "./support.mjs";
 
 const said = (node) => ts.getJSDocCommentsAndTags(node).some(({ comment }) => comment?.length > 0);
 
@@ -49,4 +49,62 @@ test("a name without a word is found", () => {
     export class F { private constructor(); g(): void }
     interface Private { h: string }`;
   assert.deepEqual(undocumented("a.d.ts", text), ["A.c", "d", "e", "F.g"]);
+});
+
+/** The examples in a page. */
+const blocks = (page) => [...fs.readFileSync(page, "utf8").matchAll(/^```js\n([^]*?)^```$/gm)].map(([, block]) => block);
+
+/** Runs examples as one program, in a place with the checkouts that they speak of. */
+async function play(...examples) {
+  const dir = temporary();
+  const origin = checkout(path.join(dir, "origin"));
+  for (const place of ["laptop/app", "cloud/app"]) git(dir, "clone", "--quiet", origin, place);
+  write(dir, "laptop/app/src/a.txt", "a\nB\nc\n");
+  write(dir, "laptop/app/notes.txt", "new\n");
+  write(dir, "laptop/app/debug.log", "noise\n");
+  // Both sides changed this one.
+  write(dir, "laptop/app/README.md", "two\n");
+  write(dir, "cloud/app/README.md", "three\n");
+  fs.mkdirSync(path.join(dir, "node_modules"));
+  fs.symlinkSync(home, path.join(dir, "node_modules", "handoff-node"));
+  fs.writeFileSync(path.join(dir, "example.mjs"), examples.join("\n"));
+  return { dir, ...(await run(["example.mjs"], { cwd: dir, timeout: 120_000 })) };
+}
+
+const ended = ({ code, stderr, stdout }) => assert.deepEqual([code, stderr], [0, ""], stdout);
+
+test("the examples of this package's README run, each going on from the one before", async () => {
+  const examples = blocks(path.join(home, "README.md"));
+  const [suites, ...others] = [...examples].reverse();
+  assert.equal(others.length, 2);
+  const life = await play(...others.reverse());
+  ended(life);
+  assert.match(life.stdout, /^README\.md was left alone; the incoming version is \S+$/m);
+  assert.match(life.stdout, /^user finish it$/m);
+  assert.match(life.stdout, /^user now the tests$/m);
+  assert.match(life.stdout, /^message$/m);
+  assert.equal(git(path.join(life.dir, "cloud/app"), "status", "--porcelain"), " M README.md\n");
+  const checked = await play(suites);
+  ended(checked);
+  assert.match(checked.stdout, /15 cases, 0 failed/);
+});
+
+test("the example of the first README runs", async () => {
+  const examples = blocks(path.join(home, "..", "README.md"));
+  assert.equal(examples.length, 1);
+  const played = await play(...examples);
+  ended(played);
+  assert.match(played.stdout, /^applied notes\.txt$/m);
+  assert.match(played.stdout, /^conflict README\.md$/m);
+  assert.match(played.stdout, /^message$/m);
+});
+
+test("an example with a wrong line fails", async () => {
+  const [example] = blocks(path.join(home, "README.md"));
+  for (const [right, wrong] of [["snapshot.save", "snapshot.store"], ['"cloud/app"', '"cloud/ap"'], ["exclude:", "excluded:"]]) {
+    assert.ok(example.includes(right));
+    const { code, stderr } = await play(example.replace(right, wrong));
+    assert.notEqual(code, 0);
+    assert.match(stderr, /Error/);
+  }
 });

@@ -1,5 +1,5 @@
-// Short scripts that end at every sort of moment: none may crash or hang. A sample by default; HANDOFF_NODE_SCRIPTS=200
-// runs so many.
+// Short scripts that end at every sort of moment: none may crash or hang. One of each ending by default;
+// HANDOFF_NODE_SCRIPTS=200 runs so many of each.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { checkout, run, temporary, write } from "./support.mjs";
 
-const SCRIPTS = Number(process.env.HANDOFF_NODE_SCRIPTS ?? 16);
+const SCRIPTS = Number(process.env.HANDOFF_NODE_SCRIPTS ?? 1);
 const FILES = Number(process.env.HANDOFF_NODE_FILES ?? 50);
 
 const dir = checkout(path.join(temporary(), "app"));
@@ -28,6 +28,27 @@ const prelude = `
     new Conversations(never).create({ owner: "ana" }).catch(() => {});
     new Conversations(new MemoryStorage()).create({ owner: "ana" }).catch(() => {});
   };
+  const ana = { actor: "ana" };
+  // An agent that writes without pause, until it is told to stop or has said \`most\` words.
+  const writer = (most = Infinity, said = () => {}) => ({
+    async run(session, { signal }) {
+      for (let word = 0; word < most && !signal.aborted; word += 1) {
+        await session.append("word " + word);
+        await said(word);
+      }
+    },
+  });
+  const hubOf = (agent) => {
+    const runtime = new LocalRuntime({ agent, root: dir + "-runs", environments: [{ id: "e", repos: [{ name: "app", source: dir }] }] });
+    return new Handoff({ storage: new MemoryStorage(), runtime, terms: { poll: 10 } });
+  };
+  const begin = (hub) => hub.start({ ...ana, environment: "e", prompt: "go" });
+  // A hub with an agent that is at work once this resolves.
+  const working = () => new Promise((resolve, reject) => {
+    const hub = hubOf(writer(Infinity, (word) => word === 1 && resolve({ hub, run })));
+    let run;
+    begin(hub).then((started) => { run = started.run; return hub.wait(run, ana); }).catch(reject);
+  });
 `;
 
 /** How a script ends, by name. */
@@ -57,11 +78,36 @@ const ENDINGS = {
     const runtime = new LocalRuntime({ agent: { run: () => new Promise(() => {}) }, root: dir + "-runs", environments: [{ id: "e" }] });
     const hub = new Handoff({ storage: new MemoryStorage(), runtime });
     hub.start({ actor: "ana", environment: "e", prompt: "go" }).then(() => pause(30)).then(() => process.exit(0));`,
+  "exit with an agent at work": `working().then(() => pause(30)).then(() => process.exit(0));`,
+  "exit as a run is started": `begin(hubOf(writer())).catch(() => {}); pause(60).then(() => process.exit(0));`,
+  "exit within an agent": `
+    const hub = hubOf(writer(Infinity, (word) => word === 2 && process.exit(0)));
+    begin(hub).then(({ run }) => hub.wait(run, ana));`,
+  "the end after a run": `
+    const hub = hubOf(writer(3));
+    begin(hub).then(({ run }) => hub.wait(run, ana)).then(({ state }) => { if (state !== "succeeded") throw new Error(state); });`,
+  "the end with a session that nobody waits for": `begin(hubOf(writer()));`,
+  "a hub that is closed with an agent at work": `working().then(({ hub }) => hub.close()).then(() => pause(20)).then(() => process.exit(0));`,
+  "a run that is cancelled, and exit": `
+    working().then(({ hub, run }) => Promise.race([hub.cancel(run, ana), pause(20)])).then(() => process.exit(0));`,
+  "an uncaught error with an agent at work": `
+    process.on("uncaughtException", (error) => process.exit(error.message === "mine" ? 0 : 1));
+    working().then(() => pause(20)).then(() => setImmediate(() => { throw new Error("mine"); }));`,
+  "workers that are terminated with agents at work": `
+    const script = prelude + 'working().then(() => require("node:worker_threads").parentPort.postMessage("at work"));';
+    const workers = [1, 2].map(() => new Worker(script, { eval: true }));
+    const atWork = workers.map((worker) => new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject)));
+    Promise.all(atWork).then(() => pause(30)).then(() => Promise.all(workers.map((worker) => worker.terminate())))
+      .then(working).then(() => process.exit(0));`,
+  "workers that exit with agents at work": `
+    const script = prelude + 'working().then(() => pause(20)).then(() => process.exit(0));';
+    const workers = [1, 2].map(() => new Worker(script, { eval: true }));
+    Promise.all(workers.map((worker) => new Promise((resolve, reject) => worker.on("exit", resolve).on("error", reject))));`,
 };
 
-test(`${SCRIPTS} short scripts end without a crash`, async () => {
+test(`short scripts end without a crash: ${Object.keys(ENDINGS).length} endings, ${SCRIPTS} of each`, async () => {
   const names = Object.keys(ENDINGS);
-  const jobs = Array.from({ length: SCRIPTS }, (_, number) => names[number % names.length]);
+  const jobs = Array.from({ length: SCRIPTS * names.length }, (_, number) => names[number % names.length]);
   const one = async () => {
     for (let name = jobs.pop(); name !== undefined; name = jobs.pop()) {
       const script = `const prelude = ${JSON.stringify(prelude)};\n${prelude}\n${ENDINGS[name]}`;

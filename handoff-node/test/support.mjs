@@ -6,6 +6,8 @@ import os from "node:os";
 import path from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { environment } from "./environment.mjs";
 
 export const home = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -63,4 +65,38 @@ export function run(args, options = {}) {
     child.on("close", (code, signal) => resolve({ code, signal, ...out }));
     options.started?.(child);
   });
+}
+
+/** Collects garbage: what the core holds for an object is let go with it. */
+function collect() {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+}
+
+/** What the package holds for the core, once `wanted` says that it is enough; or what it holds after ten seconds. */
+async function settled(wanted) {
+  // Loaded late: most tests here do not need the binary in their own process.
+  const { default: door } = await import("../js/door.cjs");
+  for (let round = 0; round < 500 && !wanted(door.held()); round += 1) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return door.held();
+}
+
+/** What is held now, of what nobody uses any more nothing. */
+export async function held() {
+  let last;
+  return settled((now) => {
+    const same = JSON.stringify(now) === last;
+    last = JSON.stringify(now);
+    return same;
+  });
+}
+
+/** Fails when more is held than `before`. */
+export async function heldAgain(before) {
+  const kept = (now) => Object.keys(before).filter((name) => now[name] > before[name]);
+  const now = await settled((some) => kept(some).length === 0);
+  if (kept(now).length > 0) throw new Error(`held before: ${JSON.stringify(before)}, now: ${JSON.stringify(now)}`);
 }

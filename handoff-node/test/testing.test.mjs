@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import {
@@ -12,7 +11,7 @@ import {
 import { ContractReport, caseNames, checkAgent, checkRuntime, checkStorage } from "handoff-node/testing";
 import { AsyncStorage, CloneRuntime, Echo } from "./implementations.mjs";
 import { MapStorage } from "./map-storage.mjs";
-import { checkout, git, home, run as node, temporary } from "./support.mjs";
+import { checkout, git, temporary } from "./support.mjs";
 
 const SHELL = "read line; case $line in wait*) sleep 300;; esac; echo done";
 const never = new Promise(() => {});
@@ -329,17 +328,4 @@ test("what is wrong with a check is named", async () => {
     assert.ok(error instanceof InvalidArgumentError, `${call}: ${error.stack}`);
     assert.equal(error.argument, argument, `${call}: ${error.message}`);
   }
-});
-
-test("the example of the README runs", async () => {
-  const blocks = fs.readFileSync(path.join(home, "README.md"), "utf8").match(/(?<=```js\n)[^`]*(`[^`]+`[^`]*)*(?=```)/g);
-  const [example, ...others] = blocks.filter((block) => block.includes("handoff-node/testing"));
-  assert.deepEqual(others, []);
-  const script = path.join(temporary(), "example.mjs");
-  fs.writeFileSync(script, example);
-  fs.mkdirSync(path.join(path.dirname(script), "node_modules"));
-  fs.symlinkSync(home, path.join(path.dirname(script), "node_modules", "handoff-node"));
-  const { code, stdout, stderr } = await node([script]);
-  assert.deepEqual([code, stderr], [0, ""], stdout);
-  assert.match(stdout, /15 cases, 0 failed/);
 });

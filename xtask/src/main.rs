@@ -32,7 +32,7 @@ cargo xtask <task>, or make <task>
             CRATES=tokio: the same over histories made of releases (VERSIONS of each)
   node      the npm package: its addon, types, tests and examples
   parity    the scenarios of conformance/cases in Rust, Python and Node, compared byte for byte
-  endings   200 short scripts each for Python and Node that end at every sort of moment; a part of torture
+  endings   200 short scripts for Python, 200 of each ending for Node, that end at every sort of moment; a part of torture
   docs      the pages of the API, for Rust, Python and Node, below target/
   package   what would be published, built for release and installed where nothing else is: sdist, wheel, tarballs, sizes
   commands  the two command lines, given the same and compared

@@ -19,7 +19,7 @@ pub fn tests() -> Command {
     node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "2"])
 }
 
-/// The runs that are too long for every day: 200 short scripts that end at every sort of moment, and Ctrl-C during a
+/// The runs that are too long for every day: 200 short scripts of each sort of ending, and Ctrl-C during a
 /// capture of a large tree, which has to end within a second.
 pub fn torture() -> Done {
     prepare()?;

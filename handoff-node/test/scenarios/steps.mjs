@@ -151,7 +151,8 @@ const snapshotMade = (snapshot) => new Made(snapshot, snapshotData(snapshot));
 
 function captureOptions(given) {
   const options = given.some(
-    "include_ignored exclude max_file_bytes max_total_bytes max_entries worktree_include list_ignored empty_dirs",
+    "include_ignored exclude max_file_bytes max_total_bytes max_entries worktree_include list_ignored empty_dirs " +
+      "history max_history_commits max_history_bytes",
   );
   if (given.has("allow_secrets")) options.allowSecrets = given.take("allow_secrets");
   if (given.has("secret_rules")) options.secretRules = given.take("secret_rules");
@@ -167,7 +168,7 @@ async function plan(given) {
 async function capture(given) {
   const options = {
     ...captureOptions(given),
-    ...given.some("bases history max_history_commits max_history_bytes attempts on_cancel deadline"),
+    ...given.some("bases attempts on_cancel deadline"),
     // Nobody writes meanwhile.
     quiet: given.take("quiet") ?? 0,
   };
