@@ -52,7 +52,7 @@ impl Environment {
 pub struct EnvironmentRepo {
     /// The directory it is checked out as; also matched against a snapshot's repositories when identities do not tell.
     pub name: String,
-    /// Where it is cloned from: a URL or a path.
+    /// Where it is cloned from: a URL or a path, which may be relative to the directory of the process that clones.
     pub source: String,
     /// The branch, tag or commit that is checked out; absent means the source's default branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]

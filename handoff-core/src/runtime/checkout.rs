@@ -108,8 +108,9 @@ fn clone(repo: &EnvironmentRepo, root: &Path) -> Result<PathBuf, RuntimeError> {
         return Err(RuntimeError::new(why));
     }
     let no_options = OsStr::new("--");
+    // From where this process is, which a relative source means.
     git(
-        root,
+        Path::new("."),
         [
             OsStr::new("clone"),
             OsStr::new("--quiet"),

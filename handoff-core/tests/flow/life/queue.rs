@@ -182,3 +182,15 @@ fn a_damaged_item_is_replaced_when_its_session_is_asked_for_again() {
     assert_eq!(fleet.work(agent), 1);
     assert_eq!(block_on(fleet.hub.run(&run, &ana())).unwrap().state, RunState::Succeeded);
 }
+
+#[test]
+fn a_relative_source_is_one_of_the_directory_that_this_process_is_in() {
+    let fleet = Fleet::new(terms());
+    let here = std::env::current_dir().unwrap();
+    let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let source = up.join(fleet.origin.root.strip_prefix("/").unwrap());
+    let checkouts = Checkouts::new(fleet.scratch.path().join("places")).with(env(&source));
+    let spec = SessionSpec::new(handoff_core::RunId::new(), handoff_core::SessionId::new(), environment());
+    let place = checkouts.prepare(&spec).unwrap();
+    assert_eq!(fs::read(place.repos[0].join("notes.txt")).unwrap(), b"first\n");
+}
