@@ -288,11 +288,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("sparse index").reaching(Reach::Sparse).before(|source, _| {
         set(source, "[index]\n\tsparse = true\n");
         write_index(source, CONE);
+        source.assert_sparse_index();
     }),
     Setting::new("sparse target").reaching(Reach::Listed).before(|_, target| write_index(target, CONE)),
     Setting::new("sparse index at the target").reaching(Reach::Listed).before(|_, target| {
         set(target, "[index]\n\tsparse = true\n");
         write_index(target, CONE);
+        target.assert_sparse_index();
     }),
     // Operations under way.
     Setting::new("merge under way").reaching(Reach::Stages).after(|source, _| {
