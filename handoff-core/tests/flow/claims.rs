@@ -1,5 +1,5 @@
-//! What the pages say, held against the code. The lists of promises in CONTRIBUTING.md and README.md name what proves each:
-//! a test that is renamed or removed must not leave a promise behind that nothing proves.
+//! What the pages say, held against the code. The lists of promises in CONTRIBUTING.md and README.md name what proves
+//! each: a test that is renamed or removed must not leave a promise behind that nothing proves.
 
 use std::fs;
 use std::path::Path;
