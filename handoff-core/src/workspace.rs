@@ -47,7 +47,12 @@ impl Workspace {
     /// The workspace of the repositories that `roots` are in. A directory or file below a root stands for its whole
     /// repository; naming one repository twice is the same as once.
     ///
+    /// A repository that cannot be opened (its references are in a form that is not read here, or its settings are
+    /// damaged) does not cost the others: it is one of the workspace, and every capture lists it as
+    /// [failed](crate::snapshot::RepoManifest::failed), with what to do.
+    ///
     /// # Errors
+    /// Where none of them can be opened, the first one's: [`Error::Unsupported`] or [`Error::Repository`].
     /// [`Error::NotARepository`] and [`Error::BareRepository`] name the directory; [`Error::UnsafeWorkspace`]
     /// where the work tree is `/` or the home directory (see [`Self::new_anywhere`]);
     /// [`Error::InvalidArgument`] when `roots` is empty.
@@ -68,9 +73,24 @@ impl Workspace {
     /// As [`new`](Self::new), without [`Error::UnsafeWorkspace`].
     pub fn new_anywhere<P: AsRef<Path>>(roots: impl IntoIterator<Item = P>) -> Result<Self, Error> {
         let mut found = BTreeSet::new();
+        let mut closed = BTreeSet::new();
+        let mut trouble = None;
         for root in roots {
-            found.insert(Repo::discover(root.as_ref())?.root().to_owned());
+            let at = Repo::find(root.as_ref())?;
+            match Repo::open_at(&at) {
+                Ok(repo) => _ = found.insert(repo.root().to_owned()),
+                // Nothing is amiss with it; there is no work tree, so it is the argument that is wrong.
+                Err(why @ Error::BareRepository { .. }) => return Err(why),
+                Err(why) => {
+                    closed.insert(at.canonicalize().map_err(|why| Error::io("resolving", &at, why))?);
+                    trouble.get_or_insert(why);
+                }
+            }
         }
+        if let (true, Some(why)) = (found.is_empty(), trouble) {
+            return Err(why);
+        }
+        found.append(&mut closed);
         if found.is_empty() {
             return Err(Error::InvalidArgument {
                 argument: "roots",

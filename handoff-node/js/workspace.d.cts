@@ -40,7 +40,8 @@ export interface WorkspaceOptions {
 export class Workspace {
   private constructor();
   /**
-   * The workspace of the checkouts around these directories.
+   * The workspace of the checkouts around these directories. One of several that cannot be opened does not cost the
+   * others: every capture lists it as failed, with what to do. Alone it is an error.
    *
    * @throws {NotARepositoryError} {@link BareRepositoryError} {@link UnsafeWorkspaceError} {@link IoError}
    * @example

@@ -154,9 +154,19 @@ fn index_formats_hold_the_same_entries() {
 #[test]
 fn sparse_checkouts_lose_nothing_and_invent_no_deletions() {
     for index in ["false", "true"] {
+        // With a setting alone an index is not sparse: a directory has to be one entry of it.
+        let is_sparse = |scratch: &Scratch| {
+            let entries = scratch.git(&["ls-files", "--sparse", "-s"]);
+            entries.lines().any(|entry| entry.starts_with("040000 "))
+        };
         let scratch = Scratch::new();
+        scratch.write("lib/x/e.txt", "e\n");
+        scratch.git(&["add", "-A"]);
+        scratch.git(&["commit", "-q", "-m", "lib"]);
         scratch.git(&["config", "index.sparse", index]);
         scratch.git(&["sparse-checkout", "set", "--cone", "src/deep"]);
+        assert_eq!(is_sparse(&scratch), index == "true");
+        assert!(!scratch.app().join("lib").exists());
         assert!(!scratch.app().join("src/deep/c.txt").metadata().unwrap().is_dir());
         assert_eq!(
             paths(&scratch.capture()),
@@ -169,6 +179,7 @@ fn sparse_checkouts_lose_nothing_and_invent_no_deletions() {
         outside.git(&["commit", "-q", "-m", "lib"]);
         outside.git(&["config", "index.sparse", index]);
         outside.git(&["sparse-checkout", "set", "--cone", "src"]);
+        assert_eq!(is_sparse(&outside), index == "true");
         assert!(!outside.app().join("lib").exists());
         // Written outside the cone: an edit of a file that is not checked out, and a new one.
         outside.write("lib/x/e.txt", "edited\n");

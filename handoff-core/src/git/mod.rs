@@ -58,6 +58,12 @@ impl Repo {
     /// section of any file is trusted to name a program, and nothing is taken from `GIT_*` variables: a host
     /// that runs inside a hook must not be led to another repository.
     pub fn discover(path: &Path) -> Result<Self, Error> {
+        Self::open_at(&Self::find(path)?)
+    }
+
+    /// Where to open the repository that `path` is in, without opening it: its work tree, or its git directory where
+    /// it has none.
+    pub fn find(path: &Path) -> Result<PathBuf, Error> {
         // The libraries below resolve every path, absolute ones too, by way of the current directory.
         if let Err(why) = std::env::current_dir() {
             return Err(Error::io("finding (with no current directory; change to one first)", path, why));
@@ -73,8 +79,7 @@ impl Repo {
             .map_err(|_| Error::NotARepository { path: path.to_owned() })?;
         let (git_dir, worktree) = found.into_repository_and_work_tree_directories();
         // A linked or separate git directory is opened through its work tree, so that gix pairs them as git does.
-        let at = worktree.unwrap_or(git_dir);
-        Self::open_at(&at)
+        Ok(worktree.unwrap_or(git_dir))
     }
 
     /// Opens the repository whose work tree is exactly `path`; for nested repositories.

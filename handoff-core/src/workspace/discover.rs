@@ -47,7 +47,8 @@ names! {
         /// A repository at `/` or in the home directory, which holds far more than one project. A file that was
         /// written in it is carried by itself.
         TooWide = "too_wide",
-        /// The repository cannot be opened.
+        /// The repository cannot be opened. [`Workspace::new`] with it alone says why, and what to do; for one whose
+        /// references are reftable that is `git refs migrate --ref-format=files`.
         Unreadable = "unreadable",
         /// There are more loose files than a snapshot holds.
         TooMany = "too_many",

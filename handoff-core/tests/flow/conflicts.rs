@@ -114,6 +114,7 @@ fn table() -> (Scene, Vec<Situation>) {
         }
         base.write("binary", b"\0base")
             .write("type", "file\n")
+            .write("retyped", "file\n")
             .write("mode", "tool\n")
             .write("mode-both", "tool\n");
         base.link("link", "same")
@@ -138,6 +139,7 @@ fn table() -> (Scene, Vec<Situation>) {
     target.write("binary", b"\0target");
     source.remove("type").link("type", "same");
     target.write("type", "edited\n");
+    source.remove("retyped").link("retyped", "same");
     source.executable("mode", true);
     source.executable("mode-both", true);
     target.write("mode-both", "tool, edited\n");
@@ -160,6 +162,7 @@ fn table() -> (Scene, Vec<Situation>) {
         ("edited-here", Conflict, Some(Detail::ModifiedHere)),
         ("binary", Conflict, Some(Detail::Binary)),
         ("type", Conflict, Some(Detail::Type)),
+        ("retyped", Applied, Some(Detail::Type)),
         ("mode", Applied, Some(Detail::Mode)),
         ("mode-both", Merged, None),
         ("link", Applied, Some(Detail::Modified)),

@@ -7,8 +7,8 @@ mod inner;
 
 use handoff_core::snapshot::{HistoryCutReason, HistoryPart};
 use handoff_core::{
-    ApplyHistory, ApplyOptions, ApplyReport, CaptureOptions, DriftKind, HistoryOutcome, Snapshot, Verdict,
-    apply, capture, plan, preview,
+    ApplyHistory, ApplyOptions, ApplyReport, CaptureOptions, DriftKind, HistoryOutcome, Outcome, Snapshot,
+    Verdict, apply, capture, plan, preview,
 };
 use tempfile::TempDir;
 
@@ -237,6 +237,37 @@ fn a_shallow_clone_of_the_same_commit_is_enough() {
     let report = apply(&snapshot, &shallow.workspace(), &objects()).unwrap();
     assert_eq!(outcome(&report), (HistoryOutcome::Stored, None), "{report}");
     assert_whole(&shallow, &stage.here.head());
+}
+
+/// Of another commit, it lacks the one that they build on, and the files are applied all the same.
+#[test]
+fn a_shallow_clone_of_another_commit_keeps_to_the_files_and_says_so() {
+    let stage = stage(Format::Sha1);
+    stage.here.write("top.txt", "top\nmore\nand more\n");
+    stage.here.commit("unpushed");
+    stage.here.write("src/0/0.txt", "not committed\n").write("new.txt", "new\n");
+    let snapshot = carried(&stage);
+    let origin = Repo { root: stage.dir.path().join("origin") };
+    origin.write("later.txt", "later\n");
+    origin.commit("later");
+    let root = stage.dir.path().join("shallow/app");
+    let url = format!("file://{}", origin.root.display());
+    git::git(stage.dir.path(), &["clone", "-q", "--depth=1", "--template=", &url, root.to_str().unwrap()]);
+    let shallow = Repo { root };
+    for history in [ApplyHistory::Objects, ApplyHistory::Branch] {
+        let head = shallow.head();
+        let mut options = ApplyOptions::default();
+        options.history = history;
+        let report = apply(&snapshot, &shallow.workspace(), &options).unwrap();
+        assert_eq!(outcome(&report), (HistoryOutcome::Failed, Some("prerequisite_missing")), "{report}");
+        assert_eq!(report.repos[0].drift.kind, DriftKind::BaseMissing);
+        assert!(report.files().all(|(_, file)| file.outcome == Outcome::Applied), "{report}");
+        assert_eq!(shallow.read("src/0/0.txt"), b"not committed\n");
+        assert_eq!(shallow.read("new.txt"), b"new\n");
+        assert_eq!((shallow.head(), report.verdict), (head, Verdict::Partial), "HEAD stays");
+        let id = report.apply_id.unwrap();
+        handoff_core::undo(&shallow.workspace(), &id, &options.control).unwrap();
+    }
 }
 
 #[test]

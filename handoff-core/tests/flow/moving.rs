@@ -239,36 +239,55 @@ fn captures(workspace: &Workspace, count: usize, options: &CaptureOptions) -> Ta
     tally
 }
 
-fn race(count: usize) {
+fn race(count: usize, whole: usize) {
     let scratch = scratch();
     let repo = scene(scratch.path().join("app"));
-    race_of(count, &repo.root, &repo.workspace());
+    race_of(count, whole, &repo.root, &repo.workspace());
 }
 
-fn race_of(count: usize, root: &Path, workspace: &Workspace) {
-    let (tally, late) = beside_writers(root, || captures(workspace, count, &CaptureOptions::default()));
-    let mut torn = tally.torn.into_inner().unwrap();
-    let overlap = |a: &Span, b: &Span| a.name == b.name && a.from < b.to && b.from < a.to;
-    torn.retain(|(span, _)| !late.iter().any(|late| overlap(span, late)));
-    assert!(torn.is_empty(), "{} files were torn without a word: {torn:?}", torn.len());
-    let whole = tally.whole.into_inner();
-    let (flagged, absent) = (tally.flagged.into_inner(), tally.absent.into_inner());
-    assert!(whole > 0, "every file was flagged, so nothing was proved");
-    println!(
-        "{count} captures: {whole} whole, {flagged} flagged, {absent} absent, {} late saves",
-        late.len()
-    );
+/// Of the files that were looked at, how many in a hundred may be dropped because their save was late.
+const MOST_DROPPED: usize = 2;
+
+/// How often as many captures are taken once more, where a busy machine made too many saves late or files unstable.
+const ROUNDS: usize = 6;
+
+/// Takes `count` captures beside writers, and more until `least` files were whole. None may be torn, unless its save
+/// took so long that nobody could have told; those must be few, or the run proves nothing.
+fn race_of(count: usize, least: usize, root: &Path, workspace: &Workspace) {
+    let (mut whole, mut flagged, mut absent, mut dropped) = (0, 0, 0, 0);
+    for round in 1..=ROUNDS {
+        let (tally, late) = beside_writers(root, || captures(workspace, count, &CaptureOptions::default()));
+        let overlap = |a: &Span, b: &Span| a.name == b.name && a.from < b.to && b.from < a.to;
+        let torn = tally.torn.into_inner().unwrap();
+        let (late_ones, torn): (Vec<_>, Vec<_>) =
+            torn.into_iter().partition(|(span, _)| late.iter().any(|late| overlap(span, late)));
+        assert!(torn.is_empty(), "{} files were torn without a word: {torn:?}", torn.len());
+        whole += tally.whole.into_inner();
+        flagged += tally.flagged.into_inner();
+        absent += tally.absent.into_inner();
+        dropped += late_ones.len();
+        println!(
+            "{} captures: {whole} files whole, {flagged} flagged, {absent} absent, {dropped} dropped; {} late saves",
+            round * count,
+            late.len()
+        );
+        let few = dropped * 100 <= MOST_DROPPED * (whole + flagged + absent + dropped);
+        if few && whole >= least {
+            return;
+        }
+    }
+    panic!("{whole} files whole of at least {least}, {dropped} dropped: this machine is too busy to tell");
 }
 
 #[test]
 fn no_file_is_torn_without_a_word() {
-    race(40);
+    race(40, 1);
 }
 
 #[test]
 #[ignore = "minutes; part of `make torture`"]
 fn no_file_is_torn_without_a_word_in_a_thousand_captures() {
-    race(1_000);
+    race(1_000, 1_000);
 }
 
 /// The harness can tell: reading as most programs do, and capturing with the rule switched off, tear files.

@@ -296,6 +296,7 @@ fn shallow_and_sparse_checkouts_are_captured_as_they_are() {
 
     // A sparse index holds whole directories as one entry.
     clone.git(&["sparse-checkout", "reapply", "--sparse-index"]);
+    clone.assert_sparse_index();
     assert_eq!(pure_capture(&[&clone]).manifest().repos[0].entries, captured.entries);
 }
 

@@ -9,8 +9,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use handoff_core::Snapshot;
 use handoff_core::snapshot::{Entry, Omission};
+use handoff_core::{
+    ApplyOptions, CaptureOptions, LeftOutReason, Outcome, Snapshot, Verdict, Workspace, apply, capture, plan,
+    preview,
+};
 
 use crate::support::driver::{Answer, Job, Operation};
 use crate::support::git;
@@ -92,6 +95,8 @@ fn changed(root: &Path) -> Repo {
     for path in ["same.txt", "edited.txt", "staged.txt", "both.txt", "gone.txt", "moved.txt", "sub/tool"] {
         repo.write(path, format!("{path}\n").repeat(20));
     }
+    // What a sparse checkout may leave out, because nothing has changed there.
+    repo.write("quiet/far.txt", "far\n");
     repo.write("näch.txt", "name\n").write(b"latin-\xe9", "name\n").link("link", "same.txt");
     repo.write(".gitignore", "*.log\n")
         .write(".gitattributes", "*.dos text eol=crlf\n")
@@ -226,6 +231,19 @@ fn the_same_everywhere(rows: &[Odd]) {
     eprintln!("{} rows, the same capture in each", rows.len());
 }
 
+/// The number is promised, and each row is another.
+#[test]
+fn there_are_as_many_rows_as_is_said() {
+    let rows: Vec<&Odd> =
+        [settings::ROWS, settings::FORMS, environments::ROWS].iter().flat_map(|rows| rows.iter()).collect();
+    let names: std::collections::BTreeSet<_> = rows.iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), rows.len(), "two rows have one name");
+    assert!(rows.len() >= 25, "{} rows", rows.len());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../CONTRIBUTING.md");
+    let said = format!("{} odd configurations and environments", rows.len());
+    assert_eq!(fs::read_to_string(page).unwrap().matches(&said).count(), 2, "not said twice: {said}");
+}
+
 #[test]
 fn settings_change_nothing() {
     the_same_everywhere(settings::ROWS);
@@ -255,8 +273,9 @@ fn a_current_directory_that_is_gone_is_said() {
     assert!(error.message.contains("no current directory"), "{}", error.message);
 }
 
-/// A reftable repository has its refs where we cannot read them: it is refused with the remedy, and as one of
-/// several or inside another it is listed as failed, never passed over.
+/// A reftable repository has its refs where we cannot read them: alone it is refused with the remedy, and inside
+/// another it is listed as failed, never passed over; as one of several, see
+/// [`a_reftable_repository_costs_only_itself`].
 #[test]
 fn reftable_repositories_are_refused_with_the_remedy() {
     let scratch = scratch();
@@ -287,4 +306,61 @@ fn reftable_repositories_are_refused_with_the_remedy() {
     let found = found.unwrap_or_else(|| panic!("{:?}", answer.error));
     assert_eq!((found[0].1.as_deref(), found[0].2.len()), (None, 13));
     assert!(found[1].1.as_ref().is_some_and(|why| why.contains("reftable")), "{:?}", found[1]);
+}
+
+/// As one of several, a reftable repository is listed as failed with the remedy, at either end, and the others are
+/// captured and applied.
+#[test]
+fn a_reftable_repository_costs_only_itself() {
+    let scratch = scratch();
+    let (app, lib) = (Repo::init(scratch.path().join("app"), Format::Sha1), scratch.path().join("lib"));
+    let lib = Repo::init(lib, Format::Sha1);
+    for repo in [&app, &lib] {
+        // Not one history, or which of the two is meant at a target would be open.
+        repo.write("a.txt", format!("{}\n", repo.root.display())).commit("base");
+    }
+    let cloud = |name: &str| lib.clone_to(scratch.path().join("cloud").join(name));
+    let (to_app, to_lib) = (app.clone_to(scratch.path().join("cloud/app")), cloud("lib"));
+    for repo in [&app, &lib] {
+        repo.write("a.txt", "edited\n");
+    }
+    let whole =
+        capture(&Workspace::new([&app.root, &lib.root]).unwrap(), &CaptureOptions::default()).unwrap();
+    let to_reftable = |repo: &Repo| {
+        fs::remove_dir_all(repo.git_dir().join("logs")).unwrap();
+        let scene = Scene { scratch: scratch.path().to_owned(), repo: repo.clone(), other: repo.clone() };
+        scene.git(&["refs", "migrate", "--ref-format=reftable"]);
+    };
+    to_reftable(&app);
+    let remedy = "git refs migrate --ref-format=files";
+    let workspace = Workspace::new([&app.root, &lib.root, &app.root]).unwrap();
+    let options = CaptureOptions::default();
+    let snapshot = assert_untouched(&[&app.root, &lib.root], || capture(&workspace, &options)).unwrap();
+    let [first, second] = snapshot.manifest().repos.as_slice() else { panic!("{:?}", snapshot.manifest()) };
+    assert_eq!((first.name.as_str(), second.name.as_str()), ("app", "lib"));
+    let failed = first.failed.as_ref().expect("listed as failed");
+    assert_eq!(failed.kind, "unsupported");
+    assert!(failed.message.contains("reftable") && failed.message.contains(remedy), "{}", failed.message);
+    assert!(second.failed.is_none() && second.entries.len() == 1, "{second:?}");
+    let planned = plan(&workspace, &options).unwrap();
+    let told: Vec<_> = planned.repos.iter().map(|repo| (repo.failed.is_some(), repo.files.len())).collect();
+    assert_eq!(told, [(true, 0), (false, 1)]);
+    let there = Workspace::new([&to_app.root, &to_lib.root]).unwrap();
+    let report = preview(&snapshot, &there, &ApplyOptions::default()).unwrap();
+    assert!(report.to_string().contains(remedy), "{report}");
+    assert_ne!(report.verdict, Verdict::Complete);
+    // And with such a repository at the target.
+    to_reftable(&to_app);
+    let there = Workspace::new([&to_app.root, &to_lib.root]).unwrap();
+    let report = apply(&whole, &there, &ApplyOptions::default()).unwrap();
+    let outcomes: Vec<_> = report.repos.iter().map(|repo| repo.files[0].outcome.clone()).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Applied], "{report}");
+    assert!(report.to_string().contains(remedy), "{report}");
+    // Where there is no other, nothing could be done.
+    to_reftable(&lib);
+    let refused = Workspace::new([&app.root, &lib.root]).unwrap_err();
+    assert!(refused.to_string().contains(remedy), "{refused}");
+    let found = Workspace::discover([app.at("a.txt")]).unwrap();
+    assert_eq!((found.repos().len(), found.left_out().len()), (0, 1));
+    assert_eq!(found.left_out()[0].reason, LeftOutReason::Unreadable);
 }

@@ -152,6 +152,13 @@ impl Repo {
         self.head()
     }
 
+    /// That the index holds a directory as one entry, which a setting alone does not make it do.
+    #[track_caller]
+    pub fn assert_sparse_index(&self) {
+        let entries = String::from_utf8_lossy(&self.git(&["ls-files", "--sparse", "-s"])).into_owned();
+        assert!(entries.lines().any(|entry| entry.starts_with("040000 ")), "no directory in it: {entries}");
+    }
+
     pub fn head(&self) -> String {
         git::line(&self.root, &["rev-parse", "HEAD"])
     }

@@ -93,6 +93,14 @@ fn write_index(repo: &Repo, args: &[&str]) {
     write_index_with(repo, args, b"");
 }
 
+/// Leaves only a part checked out. Git keeps a file that may have been changed, as far as it can tell from the times of
+/// a copy, so those are brought up to date first.
+fn narrow(repo: &Repo, args: &[&str]) {
+    repo.refresh();
+    write_index(repo, args);
+    assert!(!repo.exists(".hidden/file"), "git {args:?} has left all of it");
+}
+
 fn write_index_with(repo: &Repo, args: &[&str], stdin: &[u8]) {
     let output = git::output(&repo.root, args, stdin);
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -281,18 +289,18 @@ pub const SETTINGS: &[Setting] = &[
         let paths = present(source, &["diff-files", "--name-only", "--diff-filter=MT", "-z"]);
         write_index_with(source, &["update-index", "--skip-worktree", "-z", "--stdin"], &paths);
     }),
-    Setting::new("sparse, by patterns")
-        .reaching(Reach::Sparse)
-        .before(|source, _| write_index(source, SPARSE)),
-    Setting::new("sparse, by cone").reaching(Reach::Sparse).before(|source, _| write_index(source, CONE)),
+    Setting::new("sparse, by patterns").reaching(Reach::Sparse).before(|source, _| narrow(source, SPARSE)),
+    Setting::new("sparse, by cone").reaching(Reach::Sparse).before(|source, _| narrow(source, CONE)),
     Setting::new("sparse index").reaching(Reach::Sparse).before(|source, _| {
         set(source, "[index]\n\tsparse = true\n");
-        write_index(source, CONE);
+        narrow(source, CONE);
+        source.assert_sparse_index();
     }),
-    Setting::new("sparse target").reaching(Reach::Listed).before(|_, target| write_index(target, CONE)),
+    Setting::new("sparse target").reaching(Reach::Listed).before(|_, target| narrow(target, CONE)),
     Setting::new("sparse index at the target").reaching(Reach::Listed).before(|_, target| {
         set(target, "[index]\n\tsparse = true\n");
-        write_index(target, CONE);
+        narrow(target, CONE);
+        target.assert_sparse_index();
     }),
     // Operations under way.
     Setting::new("merge under way").reaching(Reach::Stages).after(|source, _| {

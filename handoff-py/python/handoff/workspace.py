@@ -39,7 +39,8 @@ class Workspace(Held):
     """The checkouts that are captured from, or applied to, together; and files outside of them.
 
     Making one only finds the checkouts and reads no content. A directory or file below a root stands for its whole
-    repository; naming one repository twice is the same as once.
+    repository; naming one repository twice is the same as once. One of several that cannot be opened does not cost the
+    others: every capture lists it as failed, with what to do. Alone it is an error.
 
     >>> workspace = Workspace(["app", "lib"])          # doctest: +SKIP
     >>> [repo.name for repo in workspace.repos]        # doctest: +SKIP

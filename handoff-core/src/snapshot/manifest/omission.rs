@@ -61,7 +61,8 @@ names! {
         Excluded = "excluded",
         /// A submodule that is not checked out.
         SubmoduleUninitialised = "submodule_uninitialised",
-        /// State of an operation under way.
+        /// State of an operation under way. Reserved: no capture of this version writes it, since an operation is told
+        /// of once for its repository ([`RepoManifest::operation`](super::RepoManifest::operation)).
         OperationState = "operation_state",
         /// The deadline passed first.
         Deadline = "deadline",

@@ -92,18 +92,26 @@ fn failure_07_a_whole_tree_restore_overwrites_newer_sibling_work() {
         let mut done = once.lock().unwrap();
         if progress.phase == Phase::Write && !*done {
             *done = true;
-            // Between plan and execution: a file beside, and one that is to be written last.
-            fs::write(root.join("same.txt"), "newer\n").unwrap();
-            fs::write(root.join("sibling.txt"), "newer\n").unwrap();
+            // Between plan and execution: files beside, and two that are to be replaced and deleted.
+            for path in ["same.txt", "sibling.txt", "dir/new.txt", "gone.txt"] {
+                fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join(path), "newer\n").unwrap();
+            }
         }
     }));
     pair.target.write("b.txt", numbered(&[(25, "newer")]));
     let report = apply(&snapshot, &pair.target.workspace(), &options).unwrap();
-    assert_eq!(pair.target.read("same.txt"), b"newer\n");
-    assert_eq!(pair.target.read("sibling.txt"), b"newer\n");
+    for path in ["same.txt", "sibling.txt", "dir/new.txt", "gone.txt"] {
+        assert_eq!(pair.target.read(path), b"newer\n", "{path}: {report}");
+    }
+    for path in ["dir/new.txt", "gone.txt"] {
+        assert_eq!(of(&report, path).outcome, Outcome::Conflict, "{report}");
+    }
     assert_eq!(of(&report, "b.txt").outcome, Outcome::Merged, "{report}");
     undone(&report, &pair.target);
-    assert_eq!(pair.target.read("same.txt"), b"newer\n", "an undo is of what was applied");
+    for path in ["same.txt", "gone.txt"] {
+        assert_eq!(pair.target.read(path), b"newer\n", "an undo is of what was applied");
+    }
     assert_eq!(pair.target.read("b.txt"), numbered(&[(25, "newer")]).as_bytes());
 }
 
@@ -130,7 +138,8 @@ fn failure_08_mtime_churn() {
     assert_eq!(changed, ["b.txt", "gone.txt"]);
 }
 
-/// A handoff that failed left both sides half done: openai/codex#40877, #31719.
+/// A handoff that failed left both sides half done: openai/codex#40877, #31719. Every system call that can fail is made
+/// to in `flow::errno`: `an_apply_that_meets_an_error_tells_the_truth_and_the_next_completes_it`.
 #[test]
 fn failure_10_opaque_failure_and_half_done_state() {
     let pair = worked_on();
@@ -159,6 +168,7 @@ fn failure_10_opaque_failure_and_half_done_state() {
 }
 
 /// A restore dropped commits or deleted before it could write: cline/cline#13550, NousResearch/hermes-agent#95610.
+/// Killed at every step: `flow::kill`, `an_apply_killed_anywhere_is_completed_by_the_next`.
 #[test]
 fn failure_29_restore_moves_commits_or_deletes_before_writing() {
     let pair = worked_on();
@@ -180,7 +190,8 @@ fn failure_29_restore_moves_commits_or_deletes_before_writing() {
     assert_eq!(pair.target.read("a.txt"), numbered(&[]).as_bytes());
 }
 
-/// An older state came back over newer work: anthropics/claude-code#65847, #67211, #89868.
+/// An older state came back over newer work: anthropics/claude-code#65847, #67211, #89868. Where the newer work is gone
+/// again, see [`an_older_snapshot_is_applied_where_the_target_is_back_at_head`]; seeded keys are in `flow::secrets`.
 #[test]
 fn failure_30_older_state_overwrites_newer() {
     let pair = Pair::new(|base| {
@@ -196,4 +207,32 @@ fn failure_30_older_state_overwrites_newer() {
     assert_eq!(report.count(&Outcome::Conflict), 3, "{report}");
     assert!(before == oracle::files(&pair.target.root), "nothing newer is overwritten");
     assert_ne!(report.verdict, Verdict::Complete);
+}
+
+/// The other half of failure 30. A snapshot holds no generation, so nothing tells that a newer state had been there:
+/// a file that is as committed takes any snapshot's state. It is said, and an undo takes it back (docs/limits.md).
+#[test]
+fn an_older_snapshot_is_applied_where_the_target_is_back_at_head() {
+    let pair = Pair::new(|base| {
+        base.write("a.txt", "1\n").write("b.txt", numbered(&[]));
+    });
+    pair.source.write("a.txt", "2\n").write("b.txt", numbered(&[(3, "old")]));
+    let old = travelled(&[&pair.source]);
+    pair.source.write("a.txt", "3\n").write("b.txt", numbered(&[(3, "newer")]));
+    let newer = travelled(&[&pair.source]);
+    carry(&newer, &pair.target);
+    // One file goes back to what HEAD has; the other stays as the newer state has it.
+    pair.target.git(&["checkout", "-q", "--", "a.txt"]);
+    let report = carry(&old, &pair.target);
+    assert_eq!(of(&report, "a.txt").outcome, Outcome::Applied, "{report}");
+    assert_eq!(of(&report, "a.txt").detail, Some(Detail::Modified));
+    assert_eq!(pair.target.read("a.txt"), b"2\n");
+    assert_eq!(of(&report, "b.txt").outcome, Outcome::Conflict, "{report}");
+    assert_eq!(pair.target.read("b.txt"), numbered(&[(3, "newer")]).as_bytes());
+    undone(&report, &pair.target);
+    assert_eq!(pair.target.read("a.txt"), b"1\n");
+    // The newer snapshot is as good as before.
+    let report = carry(&newer, &pair.target);
+    assert_eq!(report.verdict, Verdict::Complete, "{report}");
+    assert_eq!(pair.target.read("a.txt"), b"3\n");
 }

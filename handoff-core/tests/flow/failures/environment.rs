@@ -203,6 +203,7 @@ fn failure_25_repository_config_runs_programs() {
 }
 
 /// Archives and links led out of the work tree: openai/openai-agents-python#3093, nesquena/hermes-webui#4405.
+/// Every such name, and hard links: `every_row_of_the_corpus_ends_as_it_must` in `flow::hostile` (row 85, `hard_link`).
 #[test]
 fn failure_26_escapes_through_symlinks_and_archives() {
     let pair = worked_on();

@@ -32,3 +32,20 @@ fn undone(report: &ApplyReport, target: &Repo) -> ApplyReport {
     let id = report.apply_id.expect("something was applied");
     handoff_core::undo(&target.workspace(), &id, &ApplyOptions::default().control).unwrap()
 }
+
+#[test]
+fn there_is_a_test_for_each_of_the_thirty() {
+    let sources = [
+        include_str!("applying.rs"),
+        include_str!("capturing.rs"),
+        include_str!("environment.rs"),
+        include_str!("reporting.rs"),
+        include_str!("targets.rs"),
+    ];
+    let tests = || sources.iter().flat_map(|text| text.split("#[test]\nfn ").skip(1));
+    for number in 1..=30 {
+        let count = tests().filter(|test| test.starts_with(&format!("failure_{number:02}_"))).count();
+        assert_eq!(count, 1, "failure {number} has {count} tests");
+    }
+    assert_eq!(tests().filter(|test| test.starts_with("failure_")).count(), 30);
+}

@@ -37,7 +37,7 @@ fn omitted(snapshot: &Snapshot) -> Vec<OmissionReason> {
 fn no_loose_file_is_torn_without_a_word() {
     let scratch = scratch();
     let root = scratch.path().join("notes");
-    race_of(40, &root, &scene(&root));
+    race_of(40, 1, &root, &scene(&root));
 }
 
 #[test]

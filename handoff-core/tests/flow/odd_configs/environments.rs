@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Odd] = &[
         &[("GIT_LITERAL_PATHSPECS", "0"), ("GIT_GLOB_PATHSPECS", "1"), ("GIT_ICASE_PATHSPECS", "1")],
     ),
     env(
-        "tracing",
+        "tracing by variables",
         &[
             ("GIT_TRACE", "@scratch/mark"),
             ("GIT_TRACE2", "@scratch/mark"),

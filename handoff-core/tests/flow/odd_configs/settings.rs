@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{Odd, arranged, config};
+use crate::support::git;
 
 /// Settings alone.
 pub(super) const ROWS: &[Odd] = &[
@@ -154,7 +155,19 @@ pub(super) const FORMS: &[Odd] = &[
     arranged("a split index", "[core]\n\tsplitIndex = true\n", |scene| {
         scene.git(&["update-index", "--split-index"])
     }),
-    arranged("resolve-undo in the index", "", |scene| scene.git(&["update-index", "--force-write-index"])),
+    arranged("resolve-undo in the index", "", |scene| {
+        // A conflict in a file that is resolved to what it was.
+        let repo = &scene.repo;
+        let id = git::line(&repo.root, &["rev-parse", ":same.txt"]);
+        let other = git::line(&repo.root, &["rev-parse", ":edited.txt"]);
+        let stages = format!(
+            "0 {} 0\tsame.txt\n100644 {other} 1\tsame.txt\n100644 {id} 2\tsame.txt\n100644 {other} 3\tsame.txt\n",
+            "0".repeat(id.len())
+        );
+        git::git_with(&repo.root, &["update-index", "--index-info"], stages.as_bytes());
+        scene.git(&["add", "same.txt"]);
+        assert!(!repo.git(&["ls-files", "--resolve-undo"]).is_empty());
+    }),
     arranged("alternates", "", |scene| {
         let (own, lent) = (scene.repo.git_dir().join("objects"), scene.scratch.join("lent"));
         fs::rename(&own, lent).unwrap();
@@ -202,8 +215,11 @@ pub(super) const FORMS: &[Odd] = &[
     arranged("a sparse checkout of everything", "", |scene| {
         scene.git(&["sparse-checkout", "set", "--no-cone", "/*"])
     }),
-    arranged("a sparse index of everything", "[index]\n\tsparse = true\n", |scene| {
+    arranged("a sparse index of all that has changed", "[index]\n\tsparse = true\n", |scene| {
+        // Git leaves a file where it is that may have been changed, as far as it can tell from a copy's times.
+        scene.repo.refresh();
         scene.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "sub", "new"]);
+        scene.repo.assert_sparse_index();
     }),
     arranged("empty files of rules", "", |scene| {
         scene.meta("info/exclude", "");

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use handoff_core::{Outcome, Verdict, Workspace};
+use handoff_core::{Detail, Outcome, Verdict, Workspace};
 
 use super::{Pair, carry, listed, numbered, of, paths, repo, travelled};
 use crate::support::repo::{Format, Repo};
@@ -28,7 +28,8 @@ fn fact_01_applied_cleanly_is_printed_for_files_that_are_not_written() {
     let report = pair.carry();
     assert_eq!(of(&report, "a.txt").outcome, Outcome::Applied);
     assert_eq!(pair.target.read("a.txt"), numbered(&[(3, "edited")]).as_bytes());
-    assert_eq!(of(&report, "new.txt").outcome, Outcome::Conflict);
+    let new = of(&report, "new.txt");
+    assert_eq!((&new.outcome, &new.detail), (&Outcome::Conflict, &Some(Detail::ExistsHere)));
     assert_eq!(pair.target.read("new.txt"), b"somebody else's\n");
 }
 

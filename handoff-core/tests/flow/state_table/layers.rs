@@ -3,9 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use handoff_core::{
-    ApplyOptions, Bases, CaptureOptions, Outcome, Snapshot, Verdict, Workspace, apply, capture,
-};
+use handoff_core::{ApplyOptions, Bases, CaptureOptions, Outcome, Snapshot, Verdict, apply, capture};
 
 use super::{Pair, carry, entry, listed, numbered, of, paths, repo};
 use crate::support::repo::{Format, Repo, scratch};
@@ -197,6 +195,15 @@ fn special_files_are_listed() {
     let _socket = std::os::unix::net::UnixListener::bind(pair.source.at("socket")).unwrap();
     let expected = [("pipe".to_owned(), "special_file".to_owned()), ("socket".into(), "special_file".into())];
     assert_eq!(listed(repo(&pair.snapshot(), "app")), expected);
-    let workspace = Workspace::new([&pair.source.root]).unwrap();
-    assert!(capture(&workspace, &CaptureOptions::default()).is_ok());
+    let report = pair.carry();
+    for path in ["pipe", "socket"] {
+        let file = of(&report, path);
+        assert_eq!(
+            (&file.outcome, file.reason.as_deref()),
+            (&Outcome::NotCaptured, Some("special_file")),
+            "{path}"
+        );
+        assert!(!pair.target.exists(path), "{path}");
+    }
+    assert_ne!(report.verdict, Verdict::Complete, "{report}");
 }

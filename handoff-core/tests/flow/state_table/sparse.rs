@@ -4,6 +4,7 @@ use handoff_core::{Outcome, Verdict};
 
 use super::{Pair, carry, entry, numbered, of, paths, repo};
 use crate::support::oracle;
+use crate::support::repo::Repo;
 
 const FORMS: [&[&str]; 3] = [
     &["sparse-checkout", "set", "--cone", "kept"],
@@ -18,11 +19,20 @@ fn pair() -> Pair {
     })
 }
 
+/// Checks out only a part, with a sparse index where the form says so.
+#[track_caller]
+fn narrow(repo: &Repo, form: &[&str]) {
+    repo.git(form);
+    if form.contains(&"--sparse-index") {
+        repo.assert_sparse_index();
+    }
+}
+
 #[test]
 fn absent_is_not_deleted() {
     for form in FORMS {
         let pair = pair();
-        pair.source.git(form);
+        narrow(&pair.source, form);
         assert!(!pair.source.exists("out/far.txt"));
         pair.source.write("kept/in.txt", numbered(&[(3, "edited")])).write("kept/new.txt", "new\n");
         pair.source.remove("top.txt");
@@ -41,9 +51,9 @@ fn an_edited_file_outside_the_cone() {
     for form in FORMS {
         for same_cone in [false, true] {
             let pair = pair();
-            pair.source.git(form);
+            narrow(&pair.source, form);
             if same_cone {
-                pair.target.git(form);
+                narrow(&pair.target, form);
             }
             pair.source.write("out/far.txt", numbered(&[(3, "edited")])).write("out/new.txt", "new\n");
             let snapshot = pair.snapshot();
@@ -63,7 +73,7 @@ fn an_edited_file_outside_the_cone() {
 fn a_staged_change_outside_the_cone() {
     for form in FORMS {
         let pair = pair();
-        pair.source.git(form);
+        narrow(&pair.source, form);
         pair.source.write("out/far.txt", numbered(&[(3, "staged")]));
         pair.source.git(&["add", "--sparse", "out/far.txt"]);
         pair.source.git(&["rm", "-q", "--sparse", "--cached", "out/gone.txt"]);
@@ -71,7 +81,7 @@ fn a_staged_change_outside_the_cone() {
         assert_eq!(paths(repo(&snapshot, "app")), ["out/far.txt", "out/gone.txt"], "{form:?}");
         let report = carry(&snapshot, &pair.target);
         assert_eq!(report.verdict, Verdict::Complete, "{report}");
-        let staged = |repo: &crate::support::repo::Repo| repo.git(&["diff", "--cached", "--raw"]);
+        let staged = |repo: &Repo| repo.git(&["diff", "--cached", "--raw"]);
         assert_eq!(staged(&pair.source), staged(&pair.target), "{form:?}");
     }
 }
@@ -90,7 +100,7 @@ fn a_staged_change_that_is_not_checked_out() {
     let report = carry(&snapshot, &pair.target);
     assert_eq!(of(&report, "out/far.txt").outcome, Outcome::Applied, "{report}");
     assert_eq!(pair.target.read("out/far.txt"), numbered(&[(3, "staged")]).as_bytes());
-    let staged = |repo: &crate::support::repo::Repo| repo.git(&["diff", "--cached", "--raw"]);
+    let staged = |repo: &Repo| repo.git(&["diff", "--cached", "--raw"]);
     assert_eq!(staged(&pair.source), staged(&pair.target));
 }
 
@@ -98,15 +108,17 @@ fn a_staged_change_that_is_not_checked_out() {
 fn a_deletion_at_a_target_that_has_not_checked_the_file_out() {
     for form in FORMS {
         let pair = pair();
-        pair.target.git(form);
+        narrow(&pair.target, form);
         pair.source.remove("out/gone.txt");
         let report = pair.carry();
         // Nothing is there to be removed; that git counts it as present has to be said, not passed over.
         let file = of(&report, "out/gone.txt");
-        assert!(
-            matches!(file.outcome, Outcome::Unchanged | Outcome::Skipped) && file.message.is_some(),
+        assert_eq!(
+            (&file.outcome, file.reason.as_deref()),
+            (&Outcome::Skipped, Some("not_checked_out")),
             "{form:?}: {file:?}"
         );
+        assert!(file.message.is_some(), "{form:?}: {file:?}");
         assert!(!pair.target.exists("out/gone.txt"));
     }
 }
