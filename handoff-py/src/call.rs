@@ -67,7 +67,8 @@ fn begin(
         let handles = handles.collect::<PyResult<Vec<_>>>()?;
         let args = read::object(py, &call.args, &handles)?;
         let body = call.body.map(|body| PyBytes::new(py, &body).unbind());
-        let call = Call { method: call.method, args, body, answer: Arc::clone(shared) };
+        let process = std::process::id();
+        let call = Call { method: call.method, args, body, answer: Arc::clone(shared), process };
         dispatch.call1(py, (call,)).map(drop)
     };
     begin().map_err(|error| {
@@ -76,7 +77,8 @@ fn begin(
     })
 }
 
-/// One call of a Python object, to be answered once with `done` or `failed`.
+/// One call of a Python object, to be answered once with `done` or `failed`. Let go of without an answer it has failed, or
+/// somebody would wait for ever.
 #[pyclass(frozen, module = "handoff._native")]
 pub struct Call {
     /// Which method.
@@ -89,6 +91,24 @@ pub struct Call {
     #[pyo3(get)]
     body: Option<Py<PyBytes>>,
     answer: Arc<Answer>,
+    /// The process that waits; a forked one has only a copy of this, and perhaps of a locked lock.
+    process: u32,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.answer.settle(Err(ForeignError {
+                kind: None,
+                message: format!(
+                    "{} was let go of without an answer, as when its event loop ends",
+                    self.method
+                ),
+                retryable: None,
+                cause: None,
+            }));
+        }
+    }
 }
 
 #[pymethods]
@@ -157,16 +177,23 @@ impl Answer {
 
     /// The first answer counts.
     fn settle(&self, answer: Result<Reply, ForeignError>) {
-        let (waker, cancel) = {
+        let (waker, cancel, unwanted) = {
             let mut slot = self.lock();
             if slot.answered {
                 return;
             }
             slot.answered = true;
-            slot.answer = Some(answer);
-            (slot.waker.take(), slot.cancel.take())
+            // Kept for nobody, an exception would hold the call by its traceback, and the call this.
+            let unwanted = if self.dropped.load(Ordering::Acquire) {
+                Some(answer)
+            } else {
+                slot.answer = Some(answer);
+                None
+            };
+            (slot.waker.take(), slot.cancel.take(), unwanted)
         };
-        drop(cancel);
+        // What is let go of may end in here again.
+        drop((cancel, unwanted));
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -194,10 +221,10 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.dropped.store(true, Ordering::Release);
-        let cancel = {
+        let (cancel, _unwanted) = {
             let mut slot = self.0.lock();
             slot.waker = None;
-            if slot.answered { None } else { slot.cancel.take() }
+            (if slot.answered { None } else { slot.cancel.take() }, slot.answer.take())
         };
         if let Some(cancel) = cancel {
             gate::attached(|py| drop(cancel.call0(py)));

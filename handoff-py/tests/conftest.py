@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import handoff
 import pytest
+
+# A shell starts what goes on beside it with Ctrl-C ignored, and every program that the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -12,7 +12,8 @@ from typing import Any
 import handoff
 import pytest
 from conftest import Scene
-from implementations import AsyncStorage, Echo
+from handoff.storage import as_storage
+from implementations import AsyncStorage, Echo, PlainStorage
 
 ABSENT = "r" + "0" * 32
 
@@ -86,6 +87,8 @@ WRONG: list[tuple[str, Callable[[Any], Any]]] = [
     ("expect", lambda w: w.conversations.append(w.id, "a", expect="x")),
     ("at", lambda w: w.conversations.fork(w.id, owner="bob", at=1.5)),
     ("at", lambda w: w.conversations.fork(w.id, owner="bob", at=-1)),
+    ("new_id", lambda w: w.conversations.fork(w.id, owner="bob", new_id=5)),
+    ("new_id", lambda w: w.conversations.fork(w.id, owner="bob", new_id="nope")),
     ("deadline", lambda w: w.conversations.wait_synced(w.id, 1, deadline="soon")),
     ("messages", lambda w: w.conversations.wait_synced(w.id, "x", deadline=1)),
     ("name", lambda w: w.conversations.attach(5, b"")),
@@ -203,6 +206,83 @@ def test_everything_that_is_closed_is_refused(world: Any) -> None:
         with pytest.raises(handoff.InvalidArgumentError, match="closed") as caught:
             use(it)
         assert caught.value.argument == name
+
+
+def test_a_session_is_refused_after_its_end(tmp_path: Path) -> None:
+    kept: list[handoff.Session] = []
+    agent: Any = SimpleNamespace(run=kept.append)
+    environments = [handoff.Environment("e")]
+    runtime = handoff.LocalRuntime(agent=agent, root=tmp_path, environments=environments)
+    with handoff.Handoff(storage=handoff.MemoryStorage(), runtime=runtime, terms=handoff.Terms(poll=0.05)) as hub:
+        run = hub.start(actor="ana", environment="e", prompt="hello").result(60)
+        hub.wait(run.id, actor="ana", deadline=60).result()
+    session = kept[0]
+    uses: list[Callable[[], Any]] = [
+        session.cancelled,
+        session.remaining_budget,
+        lambda: session.head().result(60),
+        lambda: session.append("more").result(60),
+        lambda: session.usage({"tokens": 1}).result(60),
+    ]
+    for use in uses:
+        with pytest.raises(handoff.InvalidArgumentError, match="closed") as caught:
+            use()
+        assert caught.value.argument == "session"
+    session.close()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_watch_is_refused_once_it_is_closed(world: Any, begun: bool) -> None:
+    run = begin(world).result(60)
+    watch = world.hub.watch(run.id, actor="ana")
+    if begun:
+        next(watch)
+    watch.close()
+    watch.close()
+
+    async def later() -> Any:
+        return await anext(watch)
+
+    uses: list[Callable[[], Any]] = [lambda: next(watch), lambda: asyncio.run(later())]
+    for use in uses:
+        with pytest.raises(handoff.InvalidArgumentError, match="closed") as caught:
+            use()
+        assert caught.value.argument == "watch"
+
+
+def test_a_watch_that_came_to_its_end_stays_there(world: Any) -> None:
+    run = begin(world).result(60)
+    watch = world.hub.watch(run.id, actor="ana")
+    assert list(watch) and list(watch) == []
+
+    async def more() -> list[Any]:
+        return [event async for event in watch]
+
+    assert asyncio.run(more()) == []
+
+
+@pytest.mark.parametrize("make", [PlainStorage, AsyncStorage])
+def test_a_body_is_read_once_and_good_for_the_call(make: Any) -> None:
+    """What is at its end has no more pieces; after the call it is closed."""
+    kept: list[Any] = []
+    storage: Any = make()
+
+    def plain(key: str, body: Any) -> None:
+        kept.append(body)
+        kept.append((list(body), list(body)))
+
+    async def later(key: str, body: Any) -> None:
+        kept.append(body)
+        kept.append(([piece async for piece in body], [piece async for piece in body]))
+
+    storage.put_stream = plain if make is PlainStorage else later
+    foreign = as_storage(storage, "storage")
+    foreign.put_stream("a/b", [b"one", b"two"]).result(60)
+    body, (first, again) = kept
+    assert b"".join(first) == b"onetwo" and again == []
+    with pytest.raises(handoff.InvalidArgumentError, match="closed") as caught:
+        next(body)
+    assert caught.value.argument == "body"
 
 
 class Recorder:

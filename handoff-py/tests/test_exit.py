@@ -92,6 +92,47 @@ finally:
     stop.set()
 """
 
+HUB = """
+import os, sys, tempfile, threading, time, handoff
+root, kind, storage = sys.argv[2:]
+begun = threading.Event()
+def works(session):
+    begun.set()
+    while not session.cancelled():
+        session.append("and more").result()
+class Plain:
+    def run(self, session):
+        works(session)
+class Later:
+    async def run(self, session):
+        begun.set()
+        while not session.cancelled():
+            await session.append("and more")
+environment = handoff.Environment("e", (handoff.EnvironmentRepo("app", sys.argv[1]),))
+agent = Plain() if kind == "plain" else Later()
+hub = handoff.Handoff(
+    storage=handoff.MemoryStorage() if storage == "memory" else handoff.DirStorage(root + "/store", durability="process"),
+    runtime=handoff.LocalRuntime(agent=agent, root=root + "/runs", environments=[environment]),
+    terms=handoff.Terms(poll=0.05),
+)
+run = hub.start(actor="ana", environment="e", prompt="go on").result()
+assert begun.wait(60)
+"""
+
+WATCHED = (
+    HUB
+    + """
+def watch():
+    for event in hub.watch(run.id, actor="ana"):
+        pass
+threading.Thread(target=watch, daemon=True).start()
+waiting = hub.wait(run.id, actor="ana", deadline=60)
+"""
+)
+
+ENDINGS = {"runs off its end": ("", 0), "exits": ("sys.exit(3)", 3), "raises": ("raise ZeroDivisionError('in the middle')", 1)}
+"""What a script does when it is in the middle of something, and its exit code."""
+
 SCRIPTS = {
     "after an operation": AFTER,
     "during an async call": DURING,
@@ -104,16 +145,52 @@ SCRIPTS = {
 
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # The warnings of Python about itself are of no interest here: coroutines that were not awaited, threads beside a fork.
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, *arguments], capture_output=True, text=True, timeout=60
     )
 
 
+def ended_well(done: subprocess.CompletedProcess[str], code: int = 0) -> None:
+    """Whether the exit code is that one, and nothing was said but, if it is 1, the traceback that there must be."""
+    assert done.returncode == code, (done.returncode, done.stderr)
+    for word in ("panicked", "Fatal Python error", "Exception ignored"):
+        assert word not in done.stderr, done.stderr
+    # One for the whole of it: not of another thread.
+    raised = "ZeroDivisionError: in the middle" if code == 1 else None
+    assert done.stderr.count("Traceback") == (raised is not None), done.stderr
+    assert raised is None or done.stderr.rstrip().endswith(raised), done.stderr
+    assert raised is not None or not done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=list(SCRIPTS))
 def test_the_interpreter_exits_well(scene: Scene, script: str) -> None:
     for _ in range(ROUNDS):
-        done = run(script, str(scene.laptop))
-        assert done.returncode == 0, (done.returncode, done.stderr)
+        ended_well(run(script, str(scene.laptop)))
+
+
+@pytest.mark.parametrize(("ending", "code"), ENDINGS.values(), ids=list(ENDINGS))
+@pytest.mark.parametrize("script", [DURING, PLAIN, WAITING, CAPTURE], ids=["async", "plain", "thread", "captures"])
+def test_the_interpreter_exits_well_in_the_middle(scene: Scene, script: str, ending: str, code: int) -> None:
+    for _ in range(some(ROUNDS)):
+        ended_well(run(f"import sys\n{script}\n{ending}", str(scene.laptop)), code)
+
+
+@pytest.mark.parametrize(("ending", "code"), ENDINGS.values(), ids=list(ENDINGS))
+@pytest.mark.parametrize("script", [HUB, WATCHED], ids=["a session", "a watched session"])
+@pytest.mark.parametrize(("kind", "storage"), [("plain", "memory"), ("async", "directory")])
+def test_the_interpreter_exits_well_with_a_hub(
+    scene: Scene, tmp_path: Path, script: str, kind: str, storage: str, ending: str, code: int
+) -> None:
+    for number in range(some(ROUNDS)):
+        root = tmp_path / str(number)
+        root.mkdir()
+        ended_well(run(f"{script}\n{ending}", str(scene.laptop), str(root), kind, storage), code)
+
+
+def some(rounds: int) -> int:
+    """A share of the rounds, for tests of which there are many."""
+    return max(1, rounds // 20)
 
 
 PLAIN_CAPTURE = """

@@ -270,6 +270,18 @@ def test_four_event_loops_in_four_threads() -> None:
     assert not failures, failures
 
 
+def test_a_fork_has_the_id_that_is_asked_for() -> None:
+    conversations = handoff.Conversations(handoff.MemoryStorage())
+    head = conversations.create(owner="ana").result()
+    conversations.append(head.id, ["one", "two"]).result()
+    own = "c" + "0" * 31 + "1"
+    fork = conversations.fork(head.id, owner="bob", at=1, new_id=own).result()
+    assert (fork.id, fork.messages) == (own, 1)
+    # A call that is repeated finds what it has done.
+    assert conversations.fork(head.id, owner="bob", at=1, new_id=own).result() == fork
+    assert conversations.head(head.id).result().messages == 2
+
+
 def test_attachments_and_bodies_are_kept_byte_for_byte() -> None:
     conversations = handoff.Conversations(handoff.MemoryStorage())
     attachment = conversations.attach("a.bin", b"\x00\xff", media_type="application/octet-stream").result()

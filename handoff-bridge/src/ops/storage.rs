@@ -129,7 +129,11 @@ pub async fn next_piece(mut args: Args, _: Context) -> Ended {
         return Err(Failure::argument("body", "is being read by another call, or has failed"));
     };
     let piece: Option<Bytes> = match stream.next().await {
-        None => None,
+        None => {
+            // Whoever asks again hears the same; the stream itself may not be asked any more.
+            stream = Box::pin(futures_lite::stream::empty());
+            None
+        }
         Some(Ok(piece)) => Some(piece),
         Some(Err(source)) => {
             return Err(Error::Io { action: "reading", path: "the body".into(), source }.into());

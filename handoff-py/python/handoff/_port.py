@@ -12,7 +12,7 @@ import inspect
 import os
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -37,9 +37,12 @@ class Port:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.context: contextvars.Context | None = None
         self.tasks: set[asyncio.Task[None]] = set()
-        # What the core holds must not hold what holds the core's handle.
-        self.native: _native.Port = _native.Port(self.dispatch)
         self.bind()
+
+    @property
+    def native(self) -> _native.Port:
+        """For the core. Not kept here: it holds this object, and no garbage collector sees through it."""
+        return _native.Port(self.dispatch)
 
     def bind(self) -> None:
         """Calls from now on go to the event loop that runs here, if one does."""
@@ -89,6 +92,7 @@ class Port:
         task = loop.create_task(job.drive(function))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(job.ended)
         job.native.on_cancel(partial(_cancel, loop, weakref.ref(task)))
 
 
@@ -104,13 +108,12 @@ class _Job:
         """On a thread."""
         try:
             found = function()
+            if inspect.isawaitable(found):
+                self.port.begin(self, partial(_itself, found))
+            else:
+                self.answer(found)
         except BaseException as error:
             self.fail(error)
-            return
-        if inspect.isawaitable(found):
-            self.port.begin(self, partial(_itself, found))
-        else:
-            self.answer(found)
 
     async def drive(self, function: Callable[[], Any]) -> None:
         """On the event loop."""
@@ -118,37 +121,54 @@ class _Job:
             found = function()
             if inspect.isawaitable(found):
                 found = await found
+            self.answer(found)
         except BaseException as error:
             self.fail(error)
             if not isinstance(error, Exception):
                 raise
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Also a task that was cancelled before it began has answered then."""
+        if task.cancelled():
+            self.fail(asyncio.CancelledError())
         else:
-            self.answer(found)
+            # Asked for, so that nobody is told that it never was: the caller has it.
+            task.exception()
 
     def answer(self, found: Any) -> None:
         try:
             self.native.done(*self.meaning(found))
         except (InvalidArgumentError, Nonsense) as error:
-            self.fail(Nonsense(self.says(str(error))))
-        except Exception as error:
-            self.fail(error)
+            self.fail(Nonsense(self.says(text_of(error))))
 
     def fail(self, error: BaseException) -> None:
-        kind, retryable = None, None
-        if isinstance(error, HandoffError):
-            kind, retryable, message = error.kind, error.retryable, str(error)
-        elif isinstance(error, asyncio.CancelledError):
-            kind, message = "cancelled", "the task was cancelled"
-        elif isinstance(error, Nonsense):
-            message = str(error)
-        else:
-            flag = getattr(error, "retryable", None)
-            retryable = flag if isinstance(flag, bool) else None
-            message = self.says(f"raised {type(error).__name__}: {error}")
+        """Answers with ``error``, whatever it is like: nobody else would, and somebody waits."""
+        kind, retryable, message = None, None, ""
+        try:
+            kind, retryable, message = self.told(error)
+        except BaseException:
+            # Something of the implementer's raises where nothing should. The error itself is the cause all the same.
+            message = f"{self.native.method} of this {self.port.noun} raised an error that tells nothing of itself"
         self.native.failed(error, message, kind, retryable)
 
+    def told(self, error: BaseException) -> tuple[str | None, bool | None, str]:
+        """The kind, whether it may succeed later, and the text."""
+        flag = getattr(error, "retryable", None)
+        retryable = flag if isinstance(flag, bool) else None
+        if isinstance(error, HandoffError):
+            # A class of the implementer's may have left out what ours sets.
+            kind = getattr(error, "kind", error.KIND)
+            return _safe(kind) if isinstance(kind, str) else error.KIND, retryable, text_of(error)
+        if isinstance(error, asyncio.CancelledError):
+            return "cancelled", None, "the task was cancelled"
+        if isinstance(error, Nonsense):
+            return None, None, text_of(error)
+        return None, retryable, self.says(f"raised {type(error).__name__}: {text_of(error)}")
+
     def says(self, what: str) -> str:
-        return f"{self.native.method} of this {self.port.noun} ({type(self.port.target).__name__}) {what}"
+        return _safe(
+            f"{self.native.method} of this {self.port.noun} ({type(self.port.target).__name__}) {what}",
+        )
 
 
 class Nonsense(TypeError):
@@ -165,8 +185,17 @@ def describe(found: object) -> str:
     return "None" if found is None else f"an object of type {type(found).__name__}"
 
 
-async def _wait_for(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
+def text_of(error: BaseException) -> str:
+    """What an exception says, as text that can be passed on; never raises, whatever the exception does."""
+    try:
+        return _safe(str(error))
+    except BaseException as another:
+        return _safe(f"(its text cannot be had: {type(another).__name__})")
+
+
+def _safe(text: str) -> str:
+    """``text`` without surrogates, which come from names of files that are not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _itself(found: Any) -> Any:
@@ -196,7 +225,12 @@ def background() -> asyncio.AbstractEventLoop:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
-    loop.run_forever()
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException:
+            # An implementer's SystemExit: its caller has it, and the calls of others need this loop.
+            continue
 
 
 def _after_fork() -> None:

@@ -25,29 +25,27 @@ class Threads:
         with self._lock:
             inbox = self._idle.pop() if self._idle else None
         if inbox is None:
+            inbox = queue.SimpleQueue()
             # Not waited for at exit: who does not come to an end must not keep the interpreter from it.
-            threading.Thread(target=self._work, args=(job,), name="handoff-call", daemon=True).start()
-        else:
-            inbox.put(job)
+            threading.Thread(target=self._work, args=(inbox,), name="handoff-call", daemon=True).start()
+        inbox.put(job)
 
-    def _work(self, job: Job | None) -> None:
-        inbox: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        while job is not None:
-            job()
-            # Or it would live on with this thread.
-            job = None
-            with self._lock:
-                self._idle.append(inbox)
+    def _work(self, inbox: queue.SimpleQueue[Job]) -> None:
+        while True:
             try:
                 job = inbox.get(timeout=_KEPT)
             except queue.Empty:
                 with self._lock:
-                    taken = inbox not in self._idle
-                    if not taken:
+                    if inbox in self._idle:
                         self._idle.remove(inbox)
-                if taken:
-                    # Somebody has just taken this thread and is about to say for what.
-                    job = inbox.get()
+                        return
+                # Somebody has just taken this thread and is about to say for what.
+                job = inbox.get()
+            job()
+            # Or it would live on with this thread.
+            del job
+            with self._lock:
+                self._idle.append(inbox)
 
 
 THREADS = Threads()

@@ -246,18 +246,22 @@ class Conversations(Held):
             if len(some) < page:
                 return
 
-    def fork(self, id: str, *, owner: str, at: int | str | None = None) -> Operation[ConversationHead]:
+    def fork(
+        self, id: str, *, owner: str, at: int | str | None = None, new_id: str | None = None
+    ) -> Operation[ConversationHead]:
         """A new conversation that shares this one's past, at a cost that does not depend on its length.
 
         The source is not written. A tool call that is open at the cut gets the result "interrupted" in the fork.
 
         :param at: after how many messages, or after which message, to cut. Default: at the end.
+        :param new_id: the id of the fork, with which a repeated call makes no second one. Default: one is made up.
         """
         arguments = {
             "conversations": self,
             "id": text(id, "id"),
             "owner": text(owner, "owner"),
             "at": fork_point(at),
+            "new_id": new_id,
         }
         return start("conversation.fork", arguments, head_of)
 

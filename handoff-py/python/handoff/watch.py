@@ -9,6 +9,7 @@ from typing import Any
 from ._held import Held, start
 from ._value import Value
 from .conversation import Message
+from .errors import InvalidArgumentError
 from .operation import Operation
 from .run import Run
 
@@ -47,6 +48,7 @@ class Watch:
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = arguments
         self._held: Held | None = None
+        self._closed = self._ended = False
         self.cursor: Cursor = Cursor()
         """How far it has come: after the last event."""
 
@@ -64,12 +66,15 @@ class Watch:
         return self
 
     async def __anext__(self) -> RunEvent:
+        self._refuse_closed()
+        if self._ended:
+            raise StopAsyncIteration
         if self._held is None:
             opened: Held = await start("handoff.watch", self._arguments, self._opened)
             self._held = opened
         event = await self._next(self._held)
         if event is None:
-            self.close()
+            self._end()
             raise StopAsyncIteration
         self.cursor = event.cursor
         return event
@@ -78,19 +83,34 @@ class Watch:
         return self
 
     def __next__(self) -> RunEvent:
+        self._refuse_closed()
+        if self._ended:
+            raise StopIteration
         if self._held is None:
             self._held = start("handoff.watch", self._arguments, self._opened).result()
         event = self._next(self._held).result()
         if event is None:
-            self.close()
+            self._end()
             raise StopIteration
         self.cursor = event.cursor
         return event
 
     def close(self) -> None:
-        """Stops watching."""
+        """Stops watching; asking for more afterwards is an error."""
+        self._closed = True
+        self._release()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._release()
+
+    def _release(self) -> None:
         if self._held is not None:
             self._held.close()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise InvalidArgumentError("watch is a watch that is closed", argument="watch")
 
 
 def _event(value: Any, body: bytes | None) -> RunEvent | None:

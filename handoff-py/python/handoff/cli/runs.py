@@ -11,6 +11,7 @@ from ..agent import CommandAgent
 from ..environment import Environment, EnvironmentRepo
 from ..errors import InvalidArgumentError
 from ..hub import Handoff
+from ..operation import finish
 from ..run import Run
 from ..runtime import LocalRuntime, QueueRuntime, Runtime, Sessions, SessionSpec
 from ..storage import DirStorage
@@ -108,9 +109,8 @@ def pull(options: Namespace, screen: Screen) -> int:
     """``handoff pull``"""
     action: Literal["apply", "preview"] = "preview" if options.preview else "apply"
     with _hub(options) as hub:
-        pulled = hub.pull(
-            options.run_id, workspace(options), actor=options.actor, action=action, **how(options)
-        ).result()
+        pulling = hub.pull(options.run_id, workspace(options), actor=options.actor, action=action, **how(options))
+        pulled = finish(pulling, screen.progress)
     code = PARTIAL
     if options.json:
         found = pulled.report

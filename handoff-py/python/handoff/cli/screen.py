@@ -38,7 +38,7 @@ class Screen:
 
     def colour(self, text: str, name: str, stream: TextIO | None = None) -> str:
         """``text`` in a colour, where there are any."""
-        if "NO_COLOR" in os.environ or not _is_terminal(stream or sys.stdout):
+        if os.environ.get("NO_COLOR") or not _is_terminal(stream or sys.stdout):
             return text
         return f"\x1b[{_COLOURS[name]}m{text}\x1b[0m"
 
