@@ -104,8 +104,8 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
     }
 }
 
-/// Lists what [`capture`] would carry, with sizes, and how many unpushed commits, without reading any content: for consent. A file whose stat
-/// data is out of date is listed though it may turn out unchanged.
+/// Lists what [`capture`] would carry, with sizes, and how many unpushed commits, without reading any content: for
+/// consent. A file whose stat data is out of date is listed though it may turn out unchanged.
 ///
 /// # Errors
 /// As [`capture`].

@@ -96,7 +96,7 @@ impl Worker {
         let note = note(&taken, core, &restored);
         core.record(move |session| {
             session.first_message = first_message;
-            session.restored = Some(restored.clone());
+            session.restored = Some(and_before(session.restored.take(), restored.clone()));
         })
         .await?;
         let asked = core.drain_with(vec![note]).await?;
@@ -183,6 +183,29 @@ fn missing(report: &ApplyReport) -> Vec<NotRestored> {
         .collect()
 }
 
+/// What a session that was begun before did not get: what it had then is what its checkpoint has, which the worker that
+/// goes on with it restores without a gap.
+fn and_before(before: Option<Restored>, now: Restored) -> Restored {
+    match (before, now) {
+        (
+            Some(Restored::Applied { missing: before, .. }),
+            Restored::Applied { verdict, summary, mut missing },
+        ) => {
+            missing.extend(before);
+            missing.sort();
+            missing.dedup();
+            missing.truncate(MOST_NOT_RESTORED);
+            Restored::Applied { verdict, summary, missing }
+        }
+        (Some(Restored::Nothing { reason, message }), Restored::Applied { .. })
+            if reason != NothingRestored::None =>
+        {
+            Restored::Nothing { reason, message }
+        }
+        (_, now) => now,
+    }
+}
+
 /// What the agent is told of the move, in a class of its own and never as the user's words.
 fn note(taken: &Taken, core: &Core, restored: &Restored) -> Message {
     let mut text = format!("This is session {} of run {}.", taken.number, core.run);
@@ -221,4 +244,31 @@ pub(super) fn text_of(messages: &[Message]) -> String {
     let texts: Vec<_> =
         messages.iter().map(|message| message.text.as_str()).filter(|text| !text.is_empty()).collect();
     texts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Verdict;
+
+    fn applied(paths: &[&str]) -> Restored {
+        let path = |path: &&str| NotRestored { repo: "app".to_owned(), path: (*path).into() };
+        let missing = paths.iter().map(path).collect();
+        Restored::Applied { verdict: Verdict::Partial, summary: String::new(), missing }
+    }
+
+    #[test]
+    fn what_a_session_lacked_before_it_was_taken_over_it_lacks_still() {
+        let nothing = |reason| Restored::Nothing { reason, message: "why".to_owned() };
+        assert_eq!(and_before(None, applied(&["a"])), applied(&["a"]));
+        assert_eq!(and_before(Some(applied(&["b", "a"])), applied(&["a", "c"])), applied(&["a", "b", "c"]));
+        let failed = nothing(NothingRestored::Failed);
+        assert_eq!(
+            and_before(Some(failed.clone()), applied(&[])),
+            failed,
+            "its checkpoint stands on the commit alone"
+        );
+        assert_eq!(and_before(Some(nothing(NothingRestored::None)), applied(&[])), applied(&[]));
+        assert_eq!(and_before(Some(applied(&["a"])), failed.clone()), failed);
+    }
 }
