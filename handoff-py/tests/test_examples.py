@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from handoff import testing
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HERE = EXAMPLES / "python"
@@ -88,3 +92,14 @@ def test_a_story(story: str, tmp_path: Path) -> None:
     assert story == "progress" or not done.stderr, done.stderr
     for line in SAYS[story]:
         assert re.search(line, done.stdout, re.MULTILINE), (line, done.stdout)
+
+
+def test_the_storage_of_an_example_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    example = importlib.import_module("custom_storage")
+    # It waits for the disk at each of thousands of writes; in memory that takes no time.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        report = testing.check_storage(lambda: example.SqliteStorage(Path(folder) / "store.sqlite")).result()
+    assert report.passed, str(report)
