@@ -110,7 +110,8 @@ def test_garbage_is_taken_in_two_passes_and_a_preview_only_looks(scene: Scene) -
         assert hub.collect().result().wait is None
         again = hub.collect(keep=[handoff.SnapshotRef(id="0" * 64, key="snapshots/none")]).result()
         assert again.wait is not None and again.wait > 23 * 3600, "the last pass is a moment old"
-        for wrong in ({"grace": 1.0}, {"claims": 60.0}, {"action": "burn"}, {"keep": ["x"]}):
+        wrongs: list[dict[str, Any]] = [{"grace": 1.0}, {"claims": 60.0}, {"action": "burn"}, {"keep": ["x"]}]
+        for wrong in wrongs:
             with pytest.raises(handoff.InvalidArgumentError) as caught:
                 hub.collect(**wrong).result()
             assert str(caught.value.argument).startswith(next(iter(wrong)))
