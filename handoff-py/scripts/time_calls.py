@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import handoff
+from handoff.storage import PutNew
 
 CALLS = 400
 
@@ -43,7 +44,7 @@ class Plain:
         self.calls = 0
         self.keys: set[str] = set()
 
-    def put_new(self, key: str, body: bytes) -> handoff.PutNew:
+    def put_new(self, key: str, body: bytes) -> PutNew:
         self.calls += 1
         if key in self.keys:
             return "exists"

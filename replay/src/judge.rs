@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handoff_core::{Detail, FileReport, Outcome};
 
-use crate::git::Tree;
+use crate::git::{Item, Tree};
 use crate::history::{Case, Kind};
 use crate::oracle::{Conflict, Merged};
 use crate::stage::Handed;
@@ -62,6 +62,12 @@ impl Category {
         !matches!(self, Self::Wrong | Self::Silent)
     }
 }
+
+/// The id of a file with nothing in it, in SHA-1 and SHA-256.
+const EMPTY_BLOBS: [&str; 2] = [
+    "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+];
 
 /// What is known of one case when its differences are named.
 struct Facts<'a> {
@@ -248,6 +254,22 @@ impl Facts<'_> {
         self.theirs.contains_key(path) && !self.ours.contains_key(path) && !self.base.contains_key(path)
     }
 
+    /// Whether nobody has merged or moved anything at `path`: what is there came from one side, whole.
+    fn is_as_one_side_has_it(&self, path: &[u8]) -> bool {
+        let here = self.handed.tree.get(path);
+        here == self.ours.get(path) || here == self.theirs.get(path)
+    }
+
+    /// Whether both sides made `path`, one of them empty, and the target's was kept and reported as such.
+    fn is_new_on_both_sides(&self, path: &[u8]) -> bool {
+        let (ours, theirs) = (self.ours.get(path), self.theirs.get(path));
+        let empty = |item: Option<&Item>| item.is_some_and(|(_, id)| EMPTY_BLOBS.contains(&id.as_str()));
+        self.open.get(path).is_some_and(|file| file.detail == Some(Detail::ExistsHere))
+            && !self.base.contains_key(path)
+            && self.handed.tree.get(path) == ours
+            && (empty(ours) || empty(theirs))
+    }
+
     /// Names a difference at one path.
     fn name(&mut self, path: &[u8], what: String) {
         let gitlink = [self.base, self.ours, self.theirs, &self.git.tree]
@@ -262,11 +284,9 @@ impl Facts<'_> {
         };
         let category = if gitlink {
             Category::Submodule
-        } else if noted("directory rename") || noted("file location") {
+        } else if (noted("directory rename") || noted("file location")) && self.is_as_one_side_has_it(path) {
             Category::DirectoryRename
-        } else if !self.base.contains_key(path)
-            && self.open.get(path).is_some_and(|file| file.detail == Some(Detail::ExistsHere))
-        {
+        } else if self.is_new_on_both_sides(path) {
             Category::CreatedOnBothSides
         } else {
             Category::Wrong
@@ -274,3 +294,6 @@ impl Facts<'_> {
         self.out.push(Difference { category, path: path.to_vec(), what });
     }
 }
+
+#[cfg(test)]
+mod tests;
