@@ -270,13 +270,12 @@ impl Run<'_> {
             list_ignored: self.options.list_ignored,
         };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
-        let (found, head, id) = std::thread::scope(|scope| {
-            let about = scope.spawn(|| (repo.head(), repo.identity()));
-            let found = candidates(&repo, &index, &scan, self.options);
-            let (head, id) = about.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (found, head, id)
+        let mut about = None;
+        let found = candidates(&repo, &index, &scan, self.options, || {
+            about = Some((repo.head(), repo.identity()));
         });
         let mut found = found?;
+        let (head, id) = about.unwrap_or_else(|| (repo.head(), repo.identity()));
         manifest.head = head?;
         manifest.id = id?;
         manifest.history = self.history(&repo, &manifest.name, &manifest.head)?;

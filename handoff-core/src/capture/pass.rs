@@ -137,11 +137,12 @@ impl Run<'_> {
             work()?
         } else {
             let shares = std::thread::scope(|scope| {
-                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers
+                let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+                let mine = work();
+                let theirs = others
                     .into_iter()
-                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                    .collect::<Result<Vec<_>, Stop>>()
+                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                std::iter::once(mine).chain(theirs).collect::<Result<Vec<_>, Stop>>()
             })?;
             shares.into_iter().flatten().collect()
         };

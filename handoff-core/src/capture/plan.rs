@@ -41,12 +41,9 @@ pub(super) fn repository(
         list_ignored: options.list_ignored,
     };
     // Commits that are on their way to another machine are for consent as files are.
-    let (found, head) = std::thread::scope(|scope| {
-        let head = scope.spawn(|| repo.head());
-        let found = candidates(&repo, &index, &scan, options);
-        (found, head.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (mut found, head) = (found?, head?);
+    let mut head = None;
+    let mut found = candidates(&repo, &index, &scan, options, || head = Some(repo.head()))?;
+    let head = head.unwrap_or_else(|| repo.head())?;
     let history = history::planned(&repo, head.commit.as_ref(), options);
     let (files, omissions) = (Vec::new(), Vec::new());
     let mut plan = RepoPlan { name: String::new(), files, omissions, history, failed: None };

@@ -91,20 +91,21 @@ impl Candidate {
 }
 
 /// Finds the candidates of `repo`. Walks up to [`CaptureOptions::attempts`] times where names come and go meanwhile.
-/// Directories with nothing in them are left out unless [`CaptureOptions::empty_dirs`].
+/// Directories with nothing in them are left out unless [`CaptureOptions::empty_dirs`]. `other` is done once the walk has
+/// begun.
 pub(super) fn candidates(
     repo: &Repo,
     index: &Index,
     options: &ScanOptions<'_>,
     capture: &CaptureOptions,
+    other: impl FnOnce(),
 ) -> Result<Candidates, Error> {
-    // The two are independent; what is staged needs a few milliseconds at most and runs beside the walk.
-    let (scanned, staged) = std::thread::scope(|scope| {
-        let staged = scope.spawn(|| repo.staged(index));
-        let scanned = calm_scan(repo, index, options, capture.attempts);
-        (scanned, staged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (scanned, staged) = (scanned?, staged?);
+    let mut staged = Ok(Vec::new());
+    let scanned = calm_scan(repo, index, options, capture.attempts, || {
+        staged = repo.staged(index);
+        other();
+    })?;
+    let staged = staged?;
     let (cut, stirred) = (scanned.cut, scanned.stirred);
     let has_own_attributes = scanned.has_own_attributes;
     let mut out = Candidates {
@@ -199,8 +200,14 @@ pub(super) fn candidates(
 
 /// Walks until no directory changed meanwhile. A name that is moved from a directory that is still to be listed to
 /// one that was listed already is seen in neither.
-fn calm_scan(repo: &Repo, index: &Index, options: &ScanOptions<'_>, attempts: u32) -> Result<Scanned, Error> {
-    let mut scanned = repo.scan(index, options)?;
+fn calm_scan(
+    repo: &Repo,
+    index: &Index,
+    options: &ScanOptions<'_>,
+    attempts: u32,
+    other: impl FnOnce(),
+) -> Result<Scanned, Error> {
+    let mut scanned = repo.scan_beside(index, options, other)?;
     for _ in 1..attempts {
         if !scanned.stirred || scanned.cut.is_some() {
             break;

@@ -106,6 +106,18 @@ impl Repo {
     /// # Errors
     /// [`Error::Cancelled`]; an unreadable root. Anything below the root is data.
     pub fn scan(&self, index: &Index, options: &ScanOptions<'_>) -> Result<Scanned, Error> {
+        self.scan_beside(index, options, || ())
+    }
+
+    /// [`scan`](Self::scan), with `other` done by this thread before it takes part in the walk, which others have begun
+    /// by then. A thread of its own for it would be one more than there are cores, and two that walk may come to share
+    /// one core for as long as the walk takes.
+    pub fn scan_beside(
+        &self,
+        index: &Index,
+        options: &ScanOptions<'_>,
+        other: impl FnOnce(),
+    ) -> Result<Scanned, Error> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
         let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(self.root(), open, OpenMode::empty())
@@ -143,19 +155,18 @@ impl Repo {
         };
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
-        let ignores: Vec<_> = (0..threads).map(|_| ignores.another(self)).collect();
+        let others: Vec<_> = (1..threads).map(|_| ignores.another(self)).collect();
         let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = ignores
+            let (shared, meter) = (&shared, &meter);
+            let work = move |ignores| Worker::new(shared, ignores).work(meter);
+            let others: Vec<_> =
+                others.into_iter().map(|ignores| scope.spawn(move || work(ignores))).collect();
+            other();
+            let mine = work(ignores);
+            let theirs = others
                 .into_iter()
-                .map(|ignores| {
-                    let (shared, meter) = (&shared, &meter);
-                    scope.spawn(move || Worker::new(shared, ignores).work(meter))
-                })
-                .collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
+                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            std::iter::once(mine).chain(theirs).collect()
         });
         let mut paths = Vec::new();
         for outcome in outcomes {
