@@ -212,8 +212,10 @@ impl Facts<'_> {
     fn name_conflict(&mut self, conflict: &Conflict, what: String) {
         let path = conflict.paths.first().cloned().unwrap_or_default();
         let category = match conflict.kind.as_str() {
-            "CONFLICT (file location)" => Category::DirectoryRename,
-            kind if kind.starts_with("CONFLICT (directory rename") => Category::DirectoryRename,
+            kind if kind.contains("file location") || kind.contains("directory rename") => {
+                let whole = conflict.paths.iter().all(|path| self.is_as_one_side_has_it(path));
+                if whole { Category::DirectoryRename } else { Category::Wrong }
+            }
             "CONFLICT (rename/delete)" => {
                 // Renamed here, deleted there: the deletion was of a path that is gone.
                 let here = conflict.paths.iter().any(|path| {
