@@ -91,6 +91,13 @@ impl Handle {
         drop(held);
     }
 
+    /// What a snapshot says, as the JSON of the published format: for hosts that read it when they are asked for it, in a
+    /// call that cannot wait.
+    pub fn manifest(&self) -> Result<String, String> {
+        let snapshot = self.snapshot()?;
+        serde_json::to_string(snapshot.manifest()).map_err(|why| why.to_string())
+    }
+
     fn get(&self) -> Result<Held, String> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         held.ok_or_else(|| format!("is a {} that is closed", self.kind))

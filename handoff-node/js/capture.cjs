@@ -4,7 +4,7 @@
 const { KEY, call } = require("./handle.cjs");
 const { Pathed, camel, instance, options, path, snake } = require("./value.cjs");
 const { asRules } = require("./secrets.cjs");
-const { Omission, Snapshot } = require("./snapshot.cjs");
+const { BRIEF, Omission, Snapshot } = require("./snapshot.cjs");
 const { Workspace } = require("./workspace.cjs");
 
 /** One path of a plan. */
@@ -41,7 +41,7 @@ function plan(workspace, given) {
 
 function capture(workspace, given) {
   const make = (answer) => new Snapshot(KEY, answer);
-  return call("capture", () => prepared(workspace, given), control(given), make, camel);
+  return call("capture", () => ({ ...prepared(workspace, given), ...BRIEF }), control(given), make, camel);
 }
 
 module.exports = { PlannedFile, capture, plan };

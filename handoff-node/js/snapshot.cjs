@@ -2,6 +2,7 @@
 // An immutable state of a workspace.
 
 const { Held, KEY, call, onlyOurs } = require("./handle.cjs");
+const { HANDLE } = require("./wire.cjs");
 const { Pathed, camel, content, instance, path, pathText, text } = require("./value.cjs");
 
 /** One changed path that is carried. */
@@ -13,7 +14,11 @@ class Change extends Pathed {}
 
 const control = (given) => ({ signal: given?.signal, onProgress: given?.onProgress });
 
+/** What is read when it is asked for need not be told before. */
+const BRIEF = { manifest: "without" };
+
 class Snapshot extends Held {
+  #manifest;
   #entries;
   #omissions;
 
@@ -21,18 +26,23 @@ class Snapshot extends Held {
     onlyOurs(key, "Snapshot");
     super(answer.handle);
     this.id = answer.id;
-    this.manifest = answer.manifest;
-    this.partial = answer.manifest.partial;
+    this.partial = answer.partial ?? undefined;
+    this.#manifest = answer.manifest;
+  }
+
+  get manifest() {
+    this.#manifest ??= JSON.parse(this[HANDLE]("snapshot").manifest());
+    return this.#manifest;
   }
 
   static open(file, given) {
     const make = (answer) => new Snapshot(KEY, answer);
-    return call("snapshot.open", () => ({ path: path(file, "path") }), control(given), make, camel);
+    return call("snapshot.open", () => ({ ...BRIEF, path: path(file, "path") }), control(given), make, camel);
   }
 
   static fromBytes(bytes, given) {
     const make = (answer) => new Snapshot(KEY, answer);
-    return call("snapshot.from_bytes", () => ({ body: content(bytes, "bytes") }), control(given), make, camel);
+    return call("snapshot.from_bytes", () => ({ ...BRIEF, body: content(bytes, "bytes") }), control(given), make, camel);
   }
 
   get entries() {
@@ -103,4 +113,4 @@ function diff(answer, body) {
   return { repos, unified: body ?? Buffer.alloc(0), toString: () => (body ?? "").toString() };
 }
 
-module.exports = { Change, Entry, Omission, Snapshot };
+module.exports = { BRIEF, Change, Entry, Omission, Snapshot };

@@ -139,7 +139,7 @@ export class Snapshot {
   static fromBytes(bytes: Uint8Array, options?: Control): Operation<Snapshot>;
   /** SHA-256 of the canonical manifest. */
   readonly id: string;
-  /** Everything it says, without the contents, as in the file. */
+  /** Everything it says, without the contents, as in the file. Read when it is first asked for, as are the two below. */
   readonly manifest: Manifest;
   /** Every carried path, in the order of repositories and paths; files outside any come last. */
   readonly entries: readonly Entry[];

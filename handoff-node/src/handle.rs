@@ -23,6 +23,12 @@ impl Handle {
         self.inner.close();
     }
 
+    /// What a snapshot says, as JSON.
+    #[napi(catch_unwind)]
+    pub fn manifest(&self) -> napi::Result<String> {
+        self.inner.manifest().map_err(napi::Error::from_reason)
+    }
+
     /// The bridge's own.
     pub(crate) fn to_bridge(&self) -> bridge::Handle {
         self.inner.clone()
