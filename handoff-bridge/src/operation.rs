@@ -91,7 +91,11 @@ struct Inner {
 struct State {
     settled: bool,
     outcome: Option<Outcome>,
+    /// Who is given the outcome when there is one.
+    taker: Option<Taker>,
 }
+
+type Taker = Box<dyn FnOnce(Outcome) + Send>;
 
 pub(crate) type Live = Option<(u32, HashMap<u64, Operation>)>;
 
@@ -136,7 +140,7 @@ pub fn start(request: Request) -> Operation {
         mine.settle(done.await);
     };
     operation.settle_unless(match on_cancel {
-        OnCancel::Heeds => threads::block(move || future::block_on(work)),
+        OnCancel::Heeds => threads::own(work),
         _ => threads::poll(work),
     });
     operation
@@ -206,17 +210,26 @@ impl Operation {
     }
 
     fn settle(&self, outcome: Outcome) {
-        {
+        let given = {
             let mut state = self.0.state();
             state.settled = true;
-            state.outcome = Some(outcome);
-        }
+            match state.taker.take() {
+                Some(taker) => Some((taker, outcome)),
+                None => {
+                    state.outcome = Some(outcome);
+                    None
+                }
+            }
+        };
         self.0.events.0.close();
         self.0.settled.0.close();
         self.0.changed.notify_all();
         let gone = live().as_mut().and_then(|(_, live)| live.remove(&self.0.number));
-        // Not while that is locked.
+        // Not while that is locked, nor the state.
         drop(gone);
+        if let Some((taker, outcome)) = given {
+            taker(outcome);
+        }
     }
 
     fn settle_unless(&self, begun: Result<(), NoThread>) {
@@ -244,6 +257,21 @@ impl Operation {
         let waited = self.0.changed.wait_timeout_while(state, slice, |state| !state.settled);
         let mut state = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
         state.settled.then(|| state.outcome.take().unwrap_or_else(|| Err(taken())))
+    }
+
+    /// Gives the outcome to `taker` once there is one: on the thread that settles, or on this one at once. It is a call and
+    /// no future, because a thread that had to be woken to poll that would cost as much as a short operation. Must not
+    /// block for long; nobody else gets the outcome.
+    pub fn give_to(&self, taker: impl FnOnce(Result<Reply, Failure>) + Send + 'static) {
+        let outcome = {
+            let mut state = self.0.state();
+            if !state.settled {
+                state.taker = Some(Box::new(taker));
+                return;
+            }
+            state.outcome.take()
+        };
+        taker(outcome.unwrap_or_else(|| Err(taken())));
     }
 
     /// The outcome, after the core has cleaned up. Whoever gets it has it.

@@ -1,5 +1,6 @@
 //! The threads that work is done on, in this process and in children that are forked from it.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,24 @@ pub(crate) enum NoThread {
     Refused,
     /// This process was forked from one that has used the asynchronous half, whose threads exist only there.
     Forked,
+}
+
+thread_local! {
+    /// Whether this thread is one operation's and nobody else's.
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs an operation to its end on a thread of its own, in which it may do what takes long.
+pub(crate) fn own(operation: impl Future<Output = ()> + Send + 'static) -> Result<(), NoThread> {
+    block(move || {
+        OWN.set(true);
+        future::block_on(operation);
+    })
+}
+
+/// Whether nobody else waits for this thread.
+pub(crate) fn is_own() -> bool {
+    OWN.get()
 }
 
 /// Runs `work` on a thread of its own: also right in a forked child.

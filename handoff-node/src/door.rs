@@ -118,11 +118,8 @@ impl Door {
         };
         let operation = bridge::start(request);
         lock(&environment.operations).insert(id, operation.clone());
-        let task = async move {
-            let ended = operation.wait().await;
-            tell_end(id, ended, &environment);
-        };
-        executor::spawn(task).map_err(Error::from_reason)
+        operation.give_to(move |ended| tell_end(id, ended, &environment));
+        Ok(())
     }
 
     /// Forgets an operation that has ended; until then its last events can be asked for.

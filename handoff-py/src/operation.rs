@@ -60,9 +60,8 @@ pub fn start(
     // Without the GIL, which a thread that is about to fork needs before it lets go of the locks that this takes.
     let inner = py.detach(|| handoff_bridge::start(request));
     let shared = Arc::new(Shared::default());
-    let (waiting, known) = (inner.clone(), Arc::clone(&shared));
-    let wait = async move {
-        let outcome = waiting.wait().await;
+    let known = Arc::clone(&shared);
+    let take = move |outcome| {
         let done = {
             let mut state = known.lock();
             state.settled = true;
@@ -74,12 +73,8 @@ pub fn start(
             gate::attached(|py| done.iter().for_each(|done| tell(py, done)));
         }
     };
-    if py.detach(|| executor::spawn(wait)) {
-        Ok(Operation { inner, shared })
-    } else {
-        inner.cancel();
-        Err(failure::unavailable(py, "the system gives no more threads; end some and try again"))
-    }
+    py.detach(|| inner.give_to(take));
+    Ok(Operation { inner, shared })
 }
 
 /// Calls back. An event loop that is closed by now refuses, and then nobody waits.

@@ -41,11 +41,14 @@ pub fn begin(
     Ok((entry.on_cancel, (entry.begin)(args, context)))
 }
 
-/// Runs what needs disk and processor on a thread of its own: also right in a process that was forked from one that had
-/// other threads.
+/// Runs what needs disk and processor on a thread that nothing else needs: the operation's own, or a new one. Also right in a
+/// process that was forked from one that had other threads.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, handoff_core::Error> + Send + 'static,
 ) -> Result<T, Failure> {
+    if threads::is_own() {
+        return work().map_err(Failure::from);
+    }
     let (tell, told) = async_channel::bounded(1);
     let begun = threads::block(move || {
         // A panic drops the sender, which is told as a defect of ours.
