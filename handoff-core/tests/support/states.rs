@@ -307,6 +307,10 @@ impl Template {
     fn write_index(&self, repo: &Repo, model: &Model) {
         let mut lines = Vec::new();
         let zero = "0".repeat(self.blob_ids[0].len());
+        // Git 2.47.3 puts a path that sorts behind the last entry of a sparse index there as it is, also when that entry is
+        // the directory that it belongs in: the path is in the index twice then, as committed and as staged, and git's
+        // commands do not agree on what it is. So an entry stands behind all of them meanwhile.
+        const LAST: &[u8] = b"\xff\xff";
         for path in self.head.keys().filter(|path| !model.index.contains_key(*path)) {
             lines.extend_from_slice(format!("0 {zero} 0\t").as_bytes());
             lines.extend_from_slice(path);
@@ -328,6 +332,9 @@ impl Template {
             lines.push(0);
         }
         if !lines.is_empty() {
+            let line = |mode: &str, id: &str| [format!("{mode} {id} 0\t").as_bytes(), LAST, b"\0"].concat();
+            lines.splice(0..0, line("100644", &self.blob_ids[0]));
+            lines.extend(line("0", &zero));
             git::git_with(&repo.root, &["update-index", "-z", "--index-info"], &lines);
         }
     }
