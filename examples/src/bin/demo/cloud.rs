@@ -185,7 +185,14 @@ async fn pull(hub: &Handoff, run: &RunId, home: &Git) -> Done<bool> {
     }
     let complete = report.count(&Outcome::Conflict) + report.count(&Outcome::Failed) == 0;
     let came = edited.is_none() || report.count(&Outcome::Merged) == 1;
-    screen::verdict(complete && came, "both edits are in place");
+    screen::verdict(
+        complete && came,
+        if edited.is_some() {
+            "both edits are in place"
+        } else {
+            "everything is in place; no file here has the twenty lines that it takes to show a merge"
+        },
+    );
     let id = report.apply_id.ok_or("nothing was written")?;
     undo(&here, &id, &Control::default())?;
     let differences = before.differences(&proof::state(home)?);

@@ -102,21 +102,30 @@ fn say(line: &str) -> Done {
 }
 
 fn changes(root: &Path) -> Done<Vec<String>> {
-    let output = Command::new("git")
-        .current_dir(root)
-        .args(["-c", "core.quotePath=false", "status", "--short", "--untracked-files=all"])
-        .output()?;
+    lines(root, &["status", "--short", "--untracked-files=all"])
+}
+
+fn lines(root: &Path, args: &[&str]) -> Done<Vec<String>> {
+    let mut git = Command::new("git");
+    let output = git.current_dir(root).args(["-c", "core.quotePath=false"]).args(args).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
-/// The first modified text file with room for two edits that do not touch.
+/// The first modified text file with room for two edits that do not touch; where there is none, the first that is as committed.
 pub fn file_to_edit(root: &Path) -> Done<Option<String>> {
     let fits = |file: &&str| {
-        fs::read_to_string(root.join(file)).is_ok_and(|text| {
-            text.lines().count() >= 20 && text.len() < 1 << 20 && text.ends_with('\n') && !text.contains('\r')
-        })
+        let path = root.join(file);
+        path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() < 1 << 20)
+            && fs::read_to_string(path)
+                .is_ok_and(|text| text.lines().count() >= 20 && text.ends_with('\n') && !text.contains('\r'))
     };
     let changes = changes(root)?;
     let mut modified = changes.iter().filter_map(|line| line.strip_prefix(" M "));
-    Ok(modified.find(fits).map(str::to_owned))
+    if let Some(file) = modified.find(fits) {
+        return Ok(Some(file.to_owned()));
+    }
+    let tracked = lines(root, &["ls-files"])?;
+    let changed =
+        |file: &str| changes.iter().any(|line| line.get(3..).is_some_and(|path| path.contains(file)));
+    Ok(tracked.iter().map(String::as_str).filter(|file| !changed(file)).find(fits).map(str::to_owned))
 }
