@@ -1,6 +1,7 @@
 //! The life of runs, end to end, on real repositories.
 
 mod access;
+mod apart;
 mod beside;
 mod cast;
 mod commands;
