@@ -108,9 +108,7 @@ impl QueueRuntime {
             let mut due = Duration::MAX;
             let mut last = None;
             loop {
-                let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
-                let listed =
-                    listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
+                let listed = log::list(&*self.storage, &self.name, last.as_ref(), PAGE).await?;
                 last = listed.last().map(|meta| meta.key.clone());
                 for meta in &listed {
                     if options.stop.is_cancelled() {

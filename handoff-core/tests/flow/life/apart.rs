@@ -174,6 +174,14 @@ fn options(when_empty: WhenEmpty) -> WorkOptions {
     options
 }
 
+/// Waits for the run's end; with all there is to know when that does not come.
+fn ended(hub: &Handoff, run: RunId, context: &str) {
+    if let Err(error) = block_on(hub.wait(&run, &ana(), LONG)) {
+        let there = block_on(hub.run(&run, &ana()));
+        panic!("{context}: {error}: {there:?}, with {:?}", said(hub, run));
+    }
+}
+
 /// Everything said in a run's conversation, with its id; nothing for a run that is not there.
 fn said(hub: &Handoff, run: RunId) -> Vec<(MessageId, String)> {
     let Ok(run) = block_on(hub.run(&run, &ana())) else { return Vec::new() };
@@ -261,13 +269,14 @@ fn kill(who: Who, at: u64, moment: Moment) -> (bool, u64) {
             died(dying.wait().unwrap());
             // Another host, which repeats what it does not know to be done.
             let run = block_on(hub.start(victim.first())).unwrap().run;
+            // Without waiting between: a session that was recorded and not yet asked for is asked for by this.
             for what in ["meanwhile", "second"] {
                 block_on(hub.continue_run(more(run, what))).unwrap();
-                block_on(hub.wait(&run, &ana(), LONG)).unwrap();
             }
+            ended(&hub, run, &context);
             let last = block_on(hub.continue_run(more(run, "and on"))).unwrap();
             assert!(matches!(last, Continued::NewSession { .. }), "{context}: {last:?}");
-            block_on(hub.wait(&run, &ana(), LONG)).unwrap();
+            ended(&hub, run, &context);
             fs::write(scratch.path().join("stop"), "").unwrap();
             assert!(living.wait().unwrap().success(), "{context}");
         }

@@ -9,6 +9,7 @@ mod commits;
 mod delete;
 mod faults;
 mod kill;
+mod lies;
 mod loose;
 mod orphans;
 mod queue;
