@@ -88,7 +88,8 @@ impl QueueRuntime {
     }
 
     /// Takes sessions out of the queue and runs them, one at a time, until told to stop. A session whose worker
-    /// vanished is taken again, from its last checkpoint, once its lease has expired. Returns how many sessions it ran.
+    /// vanished is taken again, from its last checkpoint, once its lease has expired: by a worker that is idle, since one
+    /// that runs a session looks at no other. Returns how many sessions it ran.
     ///
     /// # Errors
     /// [`Error::Storage`] when the queue cannot be read; trouble with one session is recorded in its run.

@@ -104,8 +104,7 @@ impl Job {
 
     fn first(&self) -> StartRequest {
         let mut request = StartRequest::new(ana(), environment(), "first");
-        request.workspace =
-            WorkspaceSource::Snapshot(Snapshot::open(&self.dir.join("work.handoff")).unwrap());
+        request.workspace = WorkspaceSource::Snapshot(Snapshot::open(self.dir.join("work.handoff")).unwrap());
         request.idempotency_key = Some("first".into());
         request
     }
@@ -245,7 +244,7 @@ fn kill(who: Who, at: u64, moment: Moment) -> (bool, u64) {
     laptop.write("notes.txt", "first\nfrom the laptop\n");
     let copy = laptop.copy_to(scratch.path().join("copy/app"));
     let snapshot = handoff_core::capture(&laptop.workspace(), &Default::default()).unwrap();
-    snapshot.save(&scratch.path().join("work.handoff")).unwrap();
+    snapshot.save(scratch.path().join("work.handoff")).unwrap();
     let job = |who, at| Job { who, dir: scratch.path().to_owned(), at, moment };
     let victim = job(who, at);
     let context = format!("{who:?} killed {moment:?} {at}");

@@ -358,7 +358,10 @@ impl Scene {
 
 /// A life of a run, from its start to the removal of another.
 fn story(storage: Liar, notes: &Notes, scene: &Scene) {
-    let bench = Bench::over(storage, |builder| builder.terms(terms()));
+    // What is said to a run whose end the storage forgot waits until its session has been silent for so long.
+    let mut times = terms();
+    times.lease = Duration::from_secs(5);
+    let bench = Bench::over(storage, |builder| builder.terms(times.clone()));
     let hub = &bench.hub;
     let other = StartRequest::new(ana(), environment(), "to be deleted");
     let other = heard(notes, "start", block_on(hub.start(other)));
