@@ -47,3 +47,50 @@ impl Conversations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::conversation::Message;
+    use crate::handoff::AppendRequest;
+    use crate::storage::{MemoryStorage, Storage as _};
+
+    #[test]
+    fn an_entry_that_is_gone_is_missed_as_far_back_as_it_is_not_packed() {
+        let memory = MemoryStorage::new();
+        let conversations = Conversations::new(Arc::new(memory.clone()));
+        let id = block_on(conversations.create(&"ana".parse().unwrap())).unwrap().id;
+        for number in 0..600 {
+            // Somebody else's before the first hundred.
+            let epoch = u64::from(number >= 100);
+            let request =
+                AppendRequest { epoch, ..AppendRequest::new(vec![Message::user(number.to_string())]) };
+            block_on(conversations.append(&id, request)).unwrap();
+        }
+        let kept = |epoch| block_on(conversations.kept(&id, epoch));
+        kept(0).unwrap();
+        kept(1).unwrap();
+        let without = |seq| {
+            let key = log(&conversations.storage, &id).unwrap().key(seq).unwrap();
+            let body = block_on(memory.get(&key, None)).unwrap().unwrap();
+            block_on(memory.delete(std::slice::from_ref(&key))).unwrap();
+            let found = kept(1);
+            block_on(memory.put_new(&key, body)).unwrap();
+            found
+        };
+        for seq in [600, 580, 512] {
+            assert!(matches!(without(seq), Err(Error::Corrupt { .. })), "{seq}");
+        }
+        without(300).unwrap();
+        // Without its pack, the block is read.
+        block_on(memory.delete(&[pack_key(&id, 256).unwrap()])).unwrap();
+        assert!(matches!(without(300), Err(Error::Corrupt { .. })));
+        kept(1).unwrap();
+    }
+}

@@ -144,7 +144,12 @@ impl Liar {
 
     /// The body of an object that has a name like this one's, as a cache that mixes them up would give.
     async fn foreign(&self, key: &Key) -> Result<Option<Bytes>, StorageError> {
-        let class: Key = key.as_str().split('/').next().unwrap().parse().unwrap();
+        let parts: Vec<_> = key.as_str().split('/').collect();
+        // These do not say whose they are, so that one whole and undamaged in place of another is believed: docs/limits.md.
+        if matches!(parts.as_slice(), ["r", _, "in", _] | ["c", _, "l", _]) {
+            return self.inner.get(key, None).await;
+        }
+        let class: Key = parts[0].parse().unwrap();
         let all = self.inner.list(&class, None, usize::MAX).await?;
         let like = |meta: &&Meta| {
             let parts = meta.key.as_str().split('/').count() == key.as_str().split('/').count();
