@@ -156,6 +156,9 @@ async fn read(storage: &dyn Storage, key: &Key, range: Option<Range<u64>>) -> Re
 }
 
 /// Objects below `prefix`, sorted; passing trouble is tried again.
+///
+/// A list that is not below `prefix`, not behind `after` or not in order is an error: who goes on behind its last object
+/// would not come to an end, and who removes what it names would remove what is another's.
 pub(crate) async fn list(
     storage: &dyn Storage,
     prefix: &Key,
@@ -165,10 +168,24 @@ pub(crate) async fn list(
     let mut tries = 0;
     loop {
         match storage.list(prefix, after, limit).await {
-            Ok(listed) => return Ok(listed),
+            Ok(listed) if in_order(&listed, prefix, after) => return Ok(listed),
+            Ok(_) => {
+                let why = "the storage gave a list that is out of order, or of other objects than were asked for; \
+                           check it with `handoff_core::conformance::storage::check`";
+                return Err(Error::storage(format!("listing {prefix}"), StorageError::new(why)));
+            }
             Err(error) => again(&mut tries, error, || format!("listing {prefix}")).await?,
         }
     }
+}
+
+fn in_order(listed: &[Meta], prefix: &Key, after: Option<&Key>) -> bool {
+    let mut last = after;
+    listed.iter().all(|meta| {
+        let next = meta.key.is_below(prefix) && last.is_none_or(|last| *last < meta.key);
+        last = Some(&meta.key);
+        next
+    })
 }
 
 /// Creates `key`.

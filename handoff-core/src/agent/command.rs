@@ -14,7 +14,7 @@ use futures_lite::future;
 use super::{ActiveSession, Agent, AgentError, AgentInfo, SessionEnd};
 use crate::clock::{Clock, SystemClock};
 use crate::conversation::Message;
-use pipes::{one_line, send_lines, tail, write_all};
+use pipes::{Piece, one_line, send_lines, tail, write_all};
 use watch::Watch;
 
 /// The longest piece of a line that becomes one message, in bytes.
@@ -76,7 +76,9 @@ impl CommandAgent {
         self
     }
 
-    /// Most output that is taken, in bytes; a program that writes more is stopped, and its session fails. Default 64 MiB.
+    /// Most output that is taken, in bytes; a program that writes more is stopped, what it said until then is kept, and
+    /// its session fails and says so. Default 64 MiB. Of the error output only the end is kept, however much there is; a
+    /// program that writes nothing else, for ever, runs until it is cancelled or its time or budget is over.
     #[must_use]
     pub const fn max_output(mut self, bytes: u64) -> Self {
         self.max_output = bytes;
@@ -100,9 +102,10 @@ impl CommandAgent {
         self
     }
 
-    /// What `line` asks, if it asks.
-    fn question<'a>(&self, line: &'a str) -> Option<&'a str> {
-        line.strip_prefix(self.questions.as_deref()?).map(str::trim)
+    /// What `line` asks, if it asks. The middle of a long line is no question, whatever it begins with.
+    fn question<'a>(&self, line: &'a Piece) -> Option<&'a str> {
+        let text = line.begins.then_some(line.text.as_str())?;
+        text.strip_prefix(self.questions.as_deref()?).map(str::trim)
     }
 
     fn spawn(&self, session: &ActiveSession) -> Result<Child, AgentError> {
@@ -139,12 +142,12 @@ impl CommandAgent {
 
 impl CommandAgent {
     /// Takes in `line` and what comes at once with it: as messages, and as questions, whose answers are awaited here.
-    /// Returns how many bytes were said; what is beyond `room` is dropped.
+    /// Returns how many bytes were said; what is beyond `room` is dropped, and then it is more than that.
     async fn hear(
         &self,
         session: &ActiveSession,
-        line: String,
-        output: &async_channel::Receiver<String>,
+        line: Piece,
+        output: &async_channel::Receiver<Piece>,
         answers: Option<&async_channel::Sender<String>>,
         room: u64,
     ) -> Result<u64, AgentError> {
@@ -152,12 +155,19 @@ impl CommandAgent {
         let mut next = Some(line);
         while let Some(line) = next.take() {
             let Some(question) = self.question(&line) else {
-                let (text, rest) = self.gather(line, output).await;
+                let (mut text, rest) = self.gather(line.text, output).await;
+                let left = usize::try_from(room.saturating_sub(heard)).unwrap_or(usize::MAX);
                 heard += text.len() as u64;
+                if heard > room {
+                    let end = (0..=left).rev().find(|end| text.is_char_boundary(*end));
+                    text.truncate(end.unwrap_or(0));
+                }
+                if !text.is_empty() || heard <= room {
+                    session.append(vec![Message::assistant(text)]).await?;
+                }
                 if heard > room {
                     break;
                 }
-                session.append(vec![Message::assistant(text)]).await?;
                 next = rest;
                 continue;
             };
@@ -178,8 +188,8 @@ impl CommandAgent {
     async fn gather(
         &self,
         first: String,
-        output: &async_channel::Receiver<String>,
-    ) -> (String, Option<String>) {
+        output: &async_channel::Receiver<Piece>,
+    ) -> (String, Option<Piece>) {
         let mut text = first;
         let mut rest = None;
         let until = Instant::now() + GATHER;
@@ -194,7 +204,7 @@ impl CommandAgent {
                     rest = Some(line);
                     break;
                 }
-                Some(line) => text.push_str(&line),
+                Some(line) => text.push_str(&line.text),
                 None => break,
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::attachments;
@@ -11,7 +12,7 @@ use crate::id::{ActorId, OpId, RunId, SessionId};
 use crate::join;
 use crate::log::Log;
 use crate::record;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 
 /// One thing sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,15 +68,20 @@ impl Inbox {
             attachments::mark(&*self.storage, &format!("r/{run}"), std::slice::from_ref(message)).await?;
         }
         let mut next = after;
+        let mut last = None;
         // Looking is cheaper than trying, and some looks go at once.
         loop {
             let looks = (next..next + LOOKS).map(|seq| log.get(seq));
             for look in join::all(looks).await {
                 match look? {
                     Some(there) if there == body => return Ok(next + 1),
-                    Some(_) => next += 1,
+                    Some(there) => {
+                        differs(run, next, &there, &mut last)?;
+                        next += 1;
+                    }
                     None => {
                         if log.put(next, body.clone()).await?.won() {
+                            self.is_kept(run, next, sent, &body).await?;
                             return Ok(next + 1);
                         }
                         next += 1;
@@ -84,6 +90,20 @@ impl Inbox {
                 }
             }
         }
+    }
+
+    /// Reads back what a person said before anybody is told that it was said: nobody else ever looks for it.
+    async fn is_kept(&self, run: &RunId, seq: u64, sent: &Sent, body: &Bytes) -> Result<(), Error> {
+        if !matches!(sent.what, What::FollowUp { .. } | What::Answer { .. }) {
+            return Ok(());
+        }
+        let log = self.log(run)?;
+        if log.get(seq).await?.as_ref() == Some(body) {
+            return Ok(());
+        }
+        let why = "the storage said that it has kept this, and does not give it back; check it with \
+                   `handoff_core::conformance::storage::check`";
+        Err(Error::storage(format!("creating {}", log.key(seq)?), StorageError::new(why)))
     }
 
     /// Appends as the very next after the first `taken`; false when something else stands there.
@@ -103,12 +123,23 @@ impl Inbox {
         let log = self.log(run)?;
         let mut found = Vec::new();
         let mut next = taken;
+        let mut last = None;
         while let Some(body) = log.get(next).await? {
+            differs(run, next, &body, &mut last)?;
             next += 1;
             found.push((next, record::decode(&format!("message {next} to run {run}"), &body)?));
         }
         Ok(found)
     }
+}
+
+/// No two records are the same, since each has its own mark. A storage that gives the same for every number would have us
+/// read on without end.
+fn differs(run: &RunId, seq: u64, body: &Bytes, last: &mut Option<Bytes>) -> Result<(), Error> {
+    if last.replace(body.clone()).as_ref() == Some(body) {
+        return Err(Error::Corrupt { what: format!("message {} to run {run}", seq + 1) });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -268,6 +268,9 @@ fn encode(id: &RunId, op: OpId, run: Run) -> Result<Bytes, Error> {
 }
 
 fn decode(id: &RunId, seq: u64, body: &[u8]) -> Result<Run, Error> {
-    let found: Numbered = record::decode(&format!("record {seq} of run {id}"), body)?;
-    found.run.ok_or_else(|| Error::not_found(format!("run {id}")))
+    let what = format!("record {seq} of run {id}");
+    let found: Numbered = record::decode(&what, body)?;
+    let run = found.run.ok_or_else(|| Error::not_found(format!("run {id}")))?;
+    // Whole, and another run's: a storage that mixes up its objects must not show one to who may not know of it.
+    if run.id == *id { Ok(run) } else { Err(Error::Corrupt { what }) }
 }

@@ -88,7 +88,8 @@ impl QueueRuntime {
     }
 
     /// Takes sessions out of the queue and runs them, one at a time, until told to stop. A session whose worker
-    /// vanished is taken again, from its last checkpoint, once its lease has expired. Returns how many sessions it ran.
+    /// vanished is taken again, from its last checkpoint, once its lease has expired: by a worker that is idle, since one
+    /// that runs a session looks at no other. Returns how many sessions it ran.
     ///
     /// # Errors
     /// [`Error::Storage`] when the queue cannot be read; trouble with one session is recorded in its run.
@@ -108,9 +109,7 @@ impl QueueRuntime {
             let mut due = Duration::MAX;
             let mut last = None;
             loop {
-                let listed = self.storage.list(&self.name, last.as_ref(), PAGE).await;
-                let listed =
-                    listed.map_err(|error| Error::storage(format!("listing {}", self.name), error))?;
+                let listed = log::list(&*self.storage, &self.name, last.as_ref(), PAGE).await?;
                 last = listed.last().map(|meta| meta.key.clone());
                 for meta in &listed {
                     if options.stop.is_cancelled() {

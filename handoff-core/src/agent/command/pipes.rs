@@ -7,10 +7,18 @@ use super::LONGEST_LINE;
 /// How much of the error output is kept for the reason of a failure, in bytes.
 const KEPT_ERRORS: usize = 8 << 10;
 
+/// A line, or a piece of one.
+pub(super) struct Piece {
+    pub(super) text: String,
+    /// Whether it is where a line begins.
+    pub(super) begins: bool,
+}
+
 /// Sends each line of `output` as it comes; a longer one than [`LONGEST_LINE`] in pieces.
-pub(super) fn send_lines(output: impl Read, lines: &async_channel::Sender<String>) {
+pub(super) fn send_lines(output: impl Read, lines: &async_channel::Sender<Piece>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
+    let mut begins = true;
     loop {
         let room = LONGEST_LINE.saturating_sub(line.len()) as u64;
         let more = matches!((&mut output).take(room).read_until(b'\n', &mut line), Ok(1..));
@@ -21,9 +29,11 @@ pub(super) fn send_lines(output: impl Read, lines: &async_channel::Sender<String
         };
         let rest = line.split_off(cut);
         let text = String::from_utf8_lossy(&line).into_owned();
-        if (!text.is_empty() && lines.send_blocking(text).is_err()) || !more {
+        let ends = text.ends_with('\n');
+        if (!text.is_empty() && lines.send_blocking(Piece { text, begins }).is_err()) || !more {
             return;
         }
+        begins = ends;
         line = rest;
     }
 }

@@ -18,8 +18,9 @@ kill -s KILL -- \"-$group\"";
 pub(super) struct Watch(Option<(Child, ChildStdin)>);
 
 impl Watch {
-    /// Begins before there is a group to watch, so that there is no time in which it is not watched. Without a shell
-    /// to be had there is none, and a program of a killed process runs on, as it did before.
+    /// Begins before there is a group to watch, so that it is not watched only for the moment between the program's
+    /// start and the line that names its group. Without a shell to be had there is none, and a program of a killed
+    /// process runs on. Either way it works in a checkout that nobody else gets: each try of a session has its own.
     pub(super) fn begin() -> Self {
         let mut shell = Command::new("/bin/sh");
         // A group of its own: what ends ours from a terminal must not end it.

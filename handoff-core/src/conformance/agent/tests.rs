@@ -18,7 +18,9 @@ fn programs_keep_the_contract_however_they_get_their_prompt() {
     let script = "case $line in wait*) sleep 300;; esac; echo first; echo second >&2; echo done";
     let by_input = CommandAgent::new("sh", ["-c", &format!("read -r line; {script}")]);
     let by_argument = CommandAgent::new("sh", ["-c", &format!("line=$1; {script}"), "sh", "{prompt}"]);
-    for agent in [by_input, by_argument] {
+    // Its input stays open for answers, and nothing that it says is a question.
+    let asking = by_argument.clone().questions("ASK ");
+    for agent in [by_input, by_argument, asking] {
         let mut subject = Subject::new(Arc::new(agent.grace(Duration::from_millis(200))), "hello", "wait");
         subject.grace = Duration::from_secs(20);
         let report = block_on(check(&subject));

@@ -4,6 +4,7 @@
 mod budget;
 mod entry;
 mod import;
+mod kept;
 mod pack;
 mod read;
 #[cfg(test)]

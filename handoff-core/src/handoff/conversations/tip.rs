@@ -93,7 +93,7 @@ pub(super) fn log(storage: &Arc<dyn Storage>, id: &ConversationId) -> Result<Log
     Ok(Log::new(Arc::clone(storage), key(id, "l")?, 12))
 }
 
-fn name(id: &ConversationId, seq: u64) -> String {
+pub(super) fn name(id: &ConversationId, seq: u64) -> String {
     format!("entry {seq} of conversation {id}")
 }
 

@@ -31,6 +31,23 @@ impl Core {
         stored.map_err(|error| format!("the end state could not be stored: {error}"))
     }
 
+    /// The end as it is to be recorded: one that succeeded is one whose words the storage gives back.
+    pub(super) async fn and_kept(&self, state: SessionState, reason: String) -> (SessionState, String) {
+        let Some(conversation) = &self.conversation else { return (state, reason) };
+        match self.worker.conversations.kept(conversation, self.epoch).await {
+            // A storage that cannot be read now has not lost anything yet.
+            Ok(()) | Err(Error::Storage { .. }) => (state, reason),
+            Err(error) => {
+                let mut why = format!("the storage does not give back what it had said to keep: {error}");
+                if !reason.is_empty() {
+                    why = format!("{reason}; {why}");
+                }
+                let state = if state == SessionState::Succeeded { SessionState::Failed } else { state };
+                (state, why)
+            }
+        }
+    }
+
     /// What there is to say when not even that could be tried.
     #[allow(clippy::unused_self)]
     pub(super) fn capture_unrecorded(&self) -> Captured {

@@ -143,6 +143,7 @@ impl Worker {
                     core.hear().await?;
                 }
             }
+            let (state, reason) = core.and_kept(state, reason).await;
             return self.record_end(core, state, reason, captured).await;
         }
     }

@@ -34,7 +34,7 @@ const JOB: &str = "HANDOFF_TEST_LIFE_KILL";
 const SAMPLE: u64 = 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Moment {
+pub(super) enum Moment {
     Before,
     After,
 }
@@ -52,11 +52,11 @@ struct Job {
 
 /// A storage whose process dies at one of its requests.
 #[derive(Clone)]
-struct Deadly {
-    inner: Arc<DirStorage>,
-    at: u64,
-    moment: Moment,
-    calls: Arc<AtomicU64>,
+pub(super) struct Deadly {
+    pub(super) inner: Arc<DirStorage>,
+    pub(super) at: u64,
+    pub(super) moment: Moment,
+    pub(super) calls: Arc<AtomicU64>,
 }
 
 fn die() -> ! {
@@ -105,7 +105,7 @@ impl Storage for Deadly {
     }
 }
 
-fn open(dir: &Path) -> DirStorage {
+pub(super) fn open(dir: &Path) -> DirStorage {
     // A process that dies loses nothing that it has written, so nothing has to reach the disk.
     let mut options = DirOptions::default();
     options.sync = false;
@@ -120,7 +120,7 @@ fn first(job: &Job) -> StartRequest {
     request
 }
 
-fn more(run: RunId, what: &str) -> ContinueRequest {
+pub(super) fn more(run: RunId, what: &str) -> ContinueRequest {
     let mut request = ContinueRequest::new(run, ana(), what);
     request.idempotency_key = Some(what.into());
     request

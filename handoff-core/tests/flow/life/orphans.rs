@@ -39,7 +39,7 @@ fn number(file: &Path) -> Option<u32> {
 }
 
 /// Whether the process runs; one that nobody has asked how it ended does not.
-fn runs(pid: u32) -> bool {
+pub(super) fn runs(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, Some('Z' | 'X'))
