@@ -112,16 +112,12 @@ def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)
 
 
-# A program that awaits where it likes, as a notebook does.
+# A program that may await where it likes, as a notebook does; one that does not is an ordinary one.
 PLAY = """
 import ast, asyncio, inspect, sys
-code = compile(sys.stdin.read(), "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-names = {"__name__": "__main__"}
-async def main():
-    done = eval(code, names)
-    if inspect.isawaitable(done):
-        await done
-asyncio.run(main())
+done = eval(compile(sys.stdin.read(), "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"__name__": "__main__"})
+if inspect.isawaitable(done):
+    asyncio.run(done)
 """
 
 

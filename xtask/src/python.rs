@@ -180,30 +180,6 @@ fn unless_unchanged(kept: &Path, inputs: &[u8], work: impl FnOnce() -> Done) -> 
     std::fs::write(kept, inputs).map_err(|why| format!("{}: {why}", kept.display()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_went_well_is_done_again_when_a_byte_has_changed() {
-        let kept = std::env::temp_dir().join(format!("handoff-xtask-inputs-{}", std::process::id()));
-        let ran = std::cell::Cell::new(0);
-        let ask = |inputs: &[u8], outcome: Done| {
-            let done = unless_unchanged(&kept, inputs, || {
-                ran.set(ran.get() + 1);
-                outcome
-            });
-            (ran.get(), done.is_ok())
-        };
-        assert_eq!(ask(b"a", Err("no".into())), (1, false));
-        assert_eq!(ask(b"a", Ok(())), (2, true));
-        assert_eq!(ask(b"a", Err("is not asked".into())), (2, true));
-        assert_eq!(ask(b"b", Err("no".into())), (3, false));
-        assert_eq!(ask(b"a", Ok(())), (4, true));
-        let _ = std::fs::remove_file(&kept);
-    }
-}
-
 /// The Python of an environment with everything that the tests need; made anew when that changes.
 pub fn environment(home: &Path) -> Result<PathBuf, String> {
     let python = home.join("venv/bin/python");
@@ -237,5 +213,29 @@ fn only_file(directory: &Path) -> Result<PathBuf, String> {
     match files.as_slice() {
         [file] => Ok(file.clone()),
         _ => Err(format!("{} should hold one wheel and holds {}", directory.display(), files.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_well_is_done_again_when_a_byte_has_changed() {
+        let kept = std::env::temp_dir().join(format!("handoff-xtask-inputs-{}", std::process::id()));
+        let ran = std::cell::Cell::new(0);
+        let ask = |inputs: &[u8], outcome: Done| {
+            let done = unless_unchanged(&kept, inputs, || {
+                ran.set(ran.get() + 1);
+                outcome
+            });
+            (ran.get(), done.is_ok())
+        };
+        assert_eq!(ask(b"a", Err("no".into())), (1, false));
+        assert_eq!(ask(b"a", Ok(())), (2, true));
+        assert_eq!(ask(b"a", Err("is not asked".into())), (2, true));
+        assert_eq!(ask(b"b", Err("no".into())), (3, false));
+        assert_eq!(ask(b"a", Ok(())), (4, true));
+        let _ = std::fs::remove_file(&kept);
     }
 }
