@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { environment } from "../handoff-node/test/environment.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const { DirStorage, Handoff, LocalRuntime, Workspace } = createRequire(import.meta.url)(path.join(root, "handoff-node/js/index.cjs"));
+const { DirStorage, Handoff, LocalRuntime, Workspace } = createRequire(path.join(root, "handoff-node/test/"))("handoff-node");
 const python = process.argv[2];
 assert.ok(python, "name the Python that has the package");
 
@@ -162,7 +162,7 @@ function plain(text, dir) {
 
 const COMMANDS = {
   python: [python, "-m", "handoff"],
-  node: [process.execPath, path.join(root, "handoff-node/js/cli/main.cjs")],
+  node: [process.execPath, path.join(root, "handoff-node/test/node_modules/.bin/handoff-node")],
 };
 
 const made = path.join(scratch, "scene");

@@ -89,11 +89,13 @@ impl From<Error> for Failure {
                 failure.retryable = retryable;
             }
         }
-        if let Error::Storage { source, .. } | Error::Runtime { source, .. } | Error::Agent { source, .. } =
-            error
-        {
-            failure.cause = Some(source);
-        }
+        failure.cause = match error {
+            Error::Storage { source, .. } | Error::Runtime { source, .. } | Error::Agent { source, .. } => {
+                Some(source)
+            }
+            Error::NotFound { source, .. } => source,
+            _ => None,
+        };
         failure
     }
 }

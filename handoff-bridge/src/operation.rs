@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -123,7 +123,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn start(request: Request) -> Operation {
     let operation = Operation::new();
     operation.enlist();
-    let (on_cancel, work) = match prepare(request, &operation) {
+    // On the host's own thread, where a panic would end the process, or be an exception that nobody expects.
+    let prepared = catch_unwind(AssertUnwindSafe(|| prepare(request, &operation)));
+    let (on_cancel, work) = match prepared.unwrap_or_else(|_| Err(threads::broken())) {
         Ok(prepared) => prepared,
         Err(failure) => {
             operation.settle(Err(failure));

@@ -76,3 +76,19 @@ fn a_cancelled_operation_settles_as_cancelled() -> Result<(), Box<dyn std::error
     assert!(matches!(operation.wait_timeout(Duration::ZERO), Some(Err(_))), "the outcome is had once");
     Ok(())
 }
+
+/// Operations that panic are there in what is built for development, and no language can list them.
+#[test]
+#[cfg(debug_assertions)]
+fn a_panic_is_an_error_wherever_it_is() {
+    for place in ["begin", "poll", "block", "off_thread"] {
+        let op = format!("defect.{place}");
+        assert!(handoff_bridge::operations().all(|known| known.name != op));
+        // More often than there are threads that poll.
+        for _ in 0..6 {
+            let failure = run(&op, json!({}), &[]).expect_err("it panics");
+            assert!(failure.message.contains("a defect of handoff's; please report"), "{op}: {failure}");
+        }
+    }
+    assert!(run("storage.memory", json!({}), &[]).is_ok());
+}

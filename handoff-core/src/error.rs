@@ -161,6 +161,9 @@ pub enum Error {
     NotFound {
         /// What was asked for, as in "run r…".
         what: String,
+        /// What the runtime said, where it was asked for an environment.
+        #[source]
+        source: Option<Source>,
     },
     /// See [`ErrorKind::NotContinuable`].
     #[error("run {run} cannot be continued: {why}")]
@@ -332,7 +335,7 @@ impl Error {
 
     /// An [`Error::NotFound`].
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
-        Self::NotFound { what: what.into() }
+        Self::NotFound { what: what.into(), source: None }
     }
 
     /// An [`Error::Format`].

@@ -4,7 +4,7 @@
 const { Held, KEY } = require("./handle.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
 const { classes, invalid } = require("./errors.cjs");
-const { operation } = require("./operation.cjs");
+const { opening } = require("./operation.cjs");
 const { Session } = require("./session.cjs");
 const { kindOf, options, returned, snake, text } = require("./value.cjs");
 
@@ -53,7 +53,7 @@ class CommandAgent extends BuiltInAgent {
     if (!Array.isArray(args)) throw invalid("args", `is ${kindOf(args)}; pass an array of strings`);
     const list = args.map((arg, index) => text(arg, `args[${index}]`));
     const { rest } = options(given);
-    super(() => operation("agent.command", { program, args: list, ...snake(rest) }));
+    super(() => opening("agent.command", { program, args: list, ...snake(rest) }));
   }
 }
 
@@ -61,7 +61,7 @@ class CommandAgent extends BuiltInAgent {
 function asAgent(value, name) {
   if (value instanceof BuiltInAgent) return value;
   check(value, name, "Agent", ["run"]);
-  return wrapped(value, () => new Held(() => operation("agent.foreign", { agent: implementer(METHODS, value) })));
+  return wrapped(value, () => new Held(() => opening("agent.foreign", { agent: implementer(METHODS, value) })));
 }
 
 module.exports = { BuiltInAgent, CommandAgent, asAgent };

@@ -3,7 +3,7 @@
 
 const { Held, KEY, call } = require("./handle.cjs");
 const { invalid } = require("./errors.cjs");
-const { operation } = require("./operation.cjs");
+const { opening } = require("./operation.cjs");
 const { asStorage } = require("./storage.cjs");
 const { camel, content, jsonText, kindOf, options, snake, text } = require("./value.cjs");
 
@@ -36,7 +36,7 @@ class Conversations extends Held {
   constructor(storage, make = undefined) {
     if (storage === KEY) return void super(make);
     const store = asStorage(storage, "storage");
-    super(() => operation("conversations.new", { storage: store }));
+    super(() => opening("conversations.new", { storage: store }));
   }
 
   create(given) {

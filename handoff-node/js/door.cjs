@@ -28,11 +28,13 @@ const number = () => {
   return last;
 };
 
-/** Keeps the event loop alive while operations are under way; messages by themselves do not. */
+/** Keeps the event loop alive while somebody waits for an operation; messages by themselves do not. */
 let alive;
-function hold() {
+let waiting = 0;
+function hold(more) {
+  waiting += more;
   alive ??= setInterval(() => {}, 0x7fffffff);
-  if (operations.size > 0) alive.ref();
+  if (waiting > 0) alive.ref();
   else alive.unref();
 }
 
@@ -64,11 +66,14 @@ function settled(id, json, body, handles) {
   else waits.onValue(decode(value, handles), body ?? undefined);
 }
 
-/** Starts an operation: `request` as `encode` makes it. `waits` is told how it goes on. */
+/**
+ * Starts an operation: `request` as `encode` makes it. `waits` is told how it goes on, and keeps the event loop alive unless it
+ * is `idle`.
+ */
 function start(request, waits) {
   const id = number();
   operations.set(id, waits);
-  hold();
+  if (!waits.idle) hold(1);
   try {
     door.start(id, request.op, request.args, request.body, request.handles, request.foreign.map(implementer));
   } catch (error) {
@@ -80,9 +85,10 @@ function start(request, waits) {
 
 /** Nothing more is wanted of an operation. */
 function forget(id) {
+  const waits = operations.get(id);
   if (!operations.delete(id)) return;
   door.forget(id);
-  hold();
+  if (!waits.idle) hold(-1);
 }
 
 /** A number for an implementer: `{ call(method, args, body, handles, signal) }`, which gives the answer to be encoded. */
@@ -144,4 +150,4 @@ const held = () => ({
   causes: causes.size,
 });
 
-module.exports = { start, forget, cancel: (id) => door.cancel(id), nextEvent: (id) => door.nextEvent(id), held };
+module.exports = { hold, start, forget, cancel: (id) => door.cancel(id), nextEvent: (id) => door.nextEvent(id), held };

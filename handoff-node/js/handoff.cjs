@@ -11,7 +11,7 @@ const { asNotify, asPolicy } = require("./policy.cjs");
 const { asRuntime, asTerms } = require("./runtime.cjs");
 const { capture } = require("./capture.cjs");
 const { fromFailure, invalid } = require("./errors.cjs");
-const { operation } = require("./operation.cjs");
+const { opening } = require("./operation.cjs");
 const { camel, content, instance, kindOf, options, snake, text } = require("./value.cjs");
 
 /** The conversation a run is started from. */
@@ -65,7 +65,7 @@ class Handoff extends Held {
       terms: asTerms(terms),
       ...snake(rest),
     };
-    super(() => operation("handoff.new", made));
+    super(() => opening("handoff.new", made));
     this.#storage = store;
   }
 
@@ -84,7 +84,7 @@ class Handoff extends Held {
     const storage = this.#storage;
     return () => {
       if (storage === undefined) throw invalid("hub", `is a ${this.constructor.name} that is closed`);
-      return operation(op, { storage });
+      return opening(op, { storage });
     };
   }
 

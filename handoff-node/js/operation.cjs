@@ -26,6 +26,7 @@ class Operation {
   #unlisten = () => {};
   /** Tells what prepares the request that it is no longer wanted. */
   #preparing;
+  #idle;
   /** Gives up waiting for objects that are still being made; others may wait for them too. */
   #leave;
   #make;
@@ -43,12 +44,13 @@ class Operation {
 
   /**
    * `request`: an op, its arguments and body, or a promise of them. `options`: the caller's `signal` and `onProgress`;
-   * `preparing`: an AbortController for whoever makes the request.
+   * `preparing`: an AbortController for whoever makes the request; `idle`: that the process need not wait for it.
    * `make` turns the core's answer into the caller's value, `map` an event.
    */
-  constructor(request, { signal, onProgress, preparing } = {}, make = (value) => value, map = (event) => event) {
+  constructor(request, { signal, onProgress, preparing, idle = false } = {}, make = (value) => value, map = (event) => event) {
     Error.captureStackTrace(this.#site, Operation);
     this.#preparing = preparing;
+    this.#idle = idle;
     this.#make = make;
     this.#map = map;
     this.#promise = new Promise((resolve, reject) => {
@@ -74,21 +76,32 @@ class Operation {
       if (this.#cancelled) throw this.#cancelError();
       const { op, args, body } = await request;
       if (this.#cancelled) throw this.#cancelError();
-      const encoded = await new Promise((resolve, reject) => {
-        this.#leave = () => reject(this.#cancelError());
-        encode(op, args, body).then(resolve, reject);
-      });
+      const encoded = await this.#whole(op, args, body);
       // Nothing has moved yet, so there is nothing to wait for.
       if (this.#cancelled) throw this.#cancelError();
       this.#id = door.start(encoded, {
         onValue: (value, body) => this.#settle(() => this.#make(value, body)),
         onError: (error) => this.#fail(error),
         onEvent: (event) => this.#take(event),
+        idle: this.#idle,
       });
       this.#state = "running";
       if (this.#onProgress || this.#readers.length > 0) this.#pull();
     } catch (error) {
       this.#fail(error);
+    }
+  }
+
+  /** The request with its objects. One that is still being made keeps the process only while somebody waits for it, as here. */
+  async #whole(op, args, body) {
+    if (!this.#idle) door.hold(1);
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#leave = () => reject(this.#cancelError());
+        encode(op, args, body).then(resolve, reject);
+      });
+    } finally {
+      if (!this.#idle) door.hold(-1);
     }
   }
 
@@ -254,4 +267,7 @@ class Operation {
 /** An operation of one op. */
 const operation = (op, args, options, make, map) => new Operation({ op, args }, options, make, map);
 
-module.exports = { Operation, operation, asyncDispose };
+/** One that makes what others need. They keep the process while they wait for it, and may have given up; it does not. */
+const opening = (op, args) => operation(op, args, { idle: true });
+
+module.exports = { Operation, operation, opening, asyncDispose };

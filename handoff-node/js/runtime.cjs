@@ -6,7 +6,7 @@ const { asAgent } = require("./agent.cjs");
 const { asNotify, asPolicy } = require("./policy.cjs");
 const { asStorage } = require("./storage.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
-const { operation } = require("./operation.cjs");
+const { opening } = require("./operation.cjs");
 const { invalid, classes } = require("./errors.cjs");
 const { camel, instance, kindOf, options, path, returned, snake, text } = require("./value.cjs");
 
@@ -22,7 +22,7 @@ class LocalRuntime extends Held {
     const who = asAgent(agent, "agent");
     const where = path(root, "root");
     const places = environments(known, "environments");
-    super(() => operation("runtime.local", { agent: who, root: where, environments: places, ...snake(rest) }));
+    super(() => opening("runtime.local", { agent: who, root: where, environments: places, ...snake(rest) }));
   }
 }
 
@@ -32,7 +32,7 @@ class QueueRuntime extends Held {
     const store = asStorage(storage, "storage");
     text(name, "name");
     const places = environments(known, "environments");
-    super(() => operation("runtime.queue", { storage: store, name, environments: places, ...snake(rest) }));
+    super(() => opening("runtime.queue", { storage: store, name, environments: places, ...snake(rest) }));
   }
 }
 
@@ -104,7 +104,7 @@ const METHODS = {
 function asRuntime(value, name) {
   if (value instanceof LocalRuntime || value instanceof QueueRuntime) return value;
   check(value, name, "Runtime", ["environment", "start", "cancel"]);
-  return wrapped(value, () => new Held(() => operation("runtime.foreign", { runtime: implementer(METHODS, value) })));
+  return wrapped(value, () => new Held(() => opening("runtime.foreign", { runtime: implementer(METHODS, value) })));
 }
 
 function work(given) {

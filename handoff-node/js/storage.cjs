@@ -4,7 +4,7 @@
 const { Held, KEY, call } = require("./handle.cjs");
 const { check, implementer, wrapped } = require("./port.cjs");
 const { classes, invalid } = require("./errors.cjs");
-const { operation } = require("./operation.cjs");
+const { opening, operation } = require("./operation.cjs");
 const { camel, content, instance, kindOf, options, path, returned, snake, text } = require("./value.cjs");
 const { Snapshot } = require("./snapshot.cjs");
 
@@ -42,7 +42,7 @@ class BuiltInStorage extends Held {
 
 class MemoryStorage extends BuiltInStorage {
   constructor() {
-    super(() => operation("storage.memory", {}));
+    super(() => opening("storage.memory", {}));
   }
 }
 
@@ -50,7 +50,7 @@ class DirStorage extends BuiltInStorage {
   constructor(directory, given) {
     const root = path(directory, "directory");
     const { rest } = options(given);
-    super(() => operation("storage.dir", { path: root, ...snake(rest) }));
+    super(() => opening("storage.dir", { path: root, ...snake(rest) }));
     this.directory = root instanceof URL ? require("node:url").fileURLToPath(root) : root;
   }
 }
@@ -146,14 +146,14 @@ const nonsense = (method, found, wanted) =>
 function asStorage(value, name) {
   if (value instanceof BuiltInStorage) return value;
   check(value, name, "Storage", ["putNew", "put", "putStream", "get", "list", "delete"]);
-  return wrapped(value, () => new Held(() => operation("storage.foreign", { storage: implementer(METHODS, value) })));
+  return wrapped(value, () => new Held(() => opening("storage.foreign", { storage: implementer(METHODS, value) })));
 }
 
 class Snapshots extends Held {
   constructor(storage, make = undefined) {
     if (storage === KEY) return void super(make);
     const store = asStorage(storage, "storage");
-    super(() => operation("snapshots.new", { storage: store }));
+    super(() => opening("snapshots.new", { storage: store }));
   }
 
   save(snapshot, given) {

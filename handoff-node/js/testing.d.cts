@@ -82,7 +82,7 @@ export function checkStorage(
 /**
  * Checks a runtime against the contract of {@link Runtime}: real sessions are run in it. `open` makes one for each case,
  * whose sessions use the setup's agent, and whose workers, if it has any, use the setup's storage. What `open` throws ends
- * the check, as the cause of a {@link RuntimeError}. `patience` is for anything that is to happen. Default 30,000.
+ * the check, as the cause of a `RuntimeError`. `patience` is for anything that is to happen. Default 30,000.
  *
  * @example
  * ```js

@@ -6,7 +6,7 @@
 // --if-source: do nothing where there is no Rust source, as in an installed package.
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,16 +54,22 @@ if (!library) {
 const chosen = path.resolve(home, values.out ?? ".");
 const into = statSync(chosen, { throwIfNoEntry: false })?.isDirectory();
 const out = into ? path.join(chosen, `handoff.${platform()}.node`) : chosen;
-// By rename, because a process that has the old file loaded must keep it.
-const fresh = `${out}.${process.pid}`;
-copyFileSync(library, fresh);
-try {
-  renameSync(fresh, out);
-} catch (error) {
-  rmSync(fresh, { force: true });
-  throw error;
-}
+const [made, there] = [library, out].map((file) => statSync(file, { throwIfNoEntry: false }));
+if (made.size !== there?.size || made.mtime.getTime() !== there.mtime.getTime()) put();
 console.log(out);
+
+/** By rename, because a process that has the old file loaded must keep it. With cargo's time, by which it is known again. */
+function put() {
+  const fresh = `${out}.${process.pid}`;
+  try {
+    copyFileSync(library, fresh);
+    utimesSync(fresh, made.atime, made.mtime);
+    renameSync(fresh, out);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
 
 /** The name of the platform that was built for. */
 function platform() {

@@ -5,9 +5,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { DirStorage, Handoff, LocalRuntime, Workspace } from "handoff-node";
-import { git, home, laptopAndCloud, read, run, temporary, write } from "./support.mjs";
+import { git, installed, laptopAndCloud, read, run, temporary, write } from "./support.mjs";
 
-const cli = (args, options = {}) => run([path.join(home, "js/cli/main.cjs"), ...args], options);
+const cli = (args, options = {}) => run([path.join(installed, "js/cli/main.cjs"), ...args], options);
 
 test("capture, show, diff, preview, apply, undo", async () => {
   const { dir, laptop, cloud } = laptopAndCloud();

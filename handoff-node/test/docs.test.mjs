@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import ts from "typescript";
-import { checkout, git, home, run, temporary, write } from "./support.mjs";
+import { checkout, git, home, installed, run, temporary, write } from "./support.mjs";
 
 const said = (node) => ts.getJSDocCommentsAndTags(node).some(({ comment }) => comment?.length > 0);
 
@@ -29,9 +29,9 @@ export function undocumented(file, text) {
 }
 
 test("every public name is documented", () => {
-  const files = fs.readdirSync(path.join(home, "js")).filter((name) => name.endsWith(".d.cts"));
+  const files = fs.readdirSync(path.join(installed, "js")).filter((name) => name.endsWith(".d.cts"));
   assert.ok(files.length > 10, files.join());
-  const lacking = files.flatMap((file) => undocumented(file, fs.readFileSync(path.join(home, "js", file), "utf8")));
+  const lacking = files.flatMap((file) => undocumented(file, fs.readFileSync(path.join(installed, "js", file), "utf8")));
   assert.deepEqual(lacking, []);
 });
 
@@ -66,7 +66,7 @@ async function play(...examples) {
   write(dir, "laptop/app/README.md", "two\n");
   write(dir, "cloud/app/README.md", "three\n");
   fs.mkdirSync(path.join(dir, "node_modules"));
-  fs.symlinkSync(home, path.join(dir, "node_modules", "handoff-node"));
+  fs.symlinkSync(installed, path.join(dir, "node_modules", "handoff-node"));
   fs.writeFileSync(path.join(dir, "example.mjs"), examples.join("\n"));
   return { dir, ...(await run(["example.mjs"], { cwd: dir, timeout: 120_000 })) };
 }

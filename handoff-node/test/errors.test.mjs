@@ -6,9 +6,9 @@ import { test } from "node:test";
 import * as handoff from "handoff-node";
 import {
   CancelledError, CommandAgent, Conversations, DirStorage, FormatError, Handoff, HandoffError, InvalidArgumentError,
-  LocalRuntime, MemoryStorage, NotARepositoryError, Snapshot, UnknownApplyError, Workspace, WorkspaceError, apply, capture, plan, undo,
+  LocalRuntime, MemoryStorage, NotARepositoryError, Snapshot, UnknownApplyError, UnsupportedError, Workspace, WorkspaceError, apply, capture, plan, undo,
 } from "handoff-node";
-import { checkout, laptopAndCloud, temporary, write } from "./support.mjs";
+import { checkout, internal, laptopAndCloud, temporary, write } from "./support.mjs";
 
 test("errors are typed, by kind and by group", async () => {
   const error = await Workspace.open(temporary()).catch((caught) => caught);
@@ -142,9 +142,23 @@ test("what is cancelled is a cancelled error", () => {
   assert.equal(new CancelledError("x").kind, "cancelled");
 });
 
-test("the table of errors is the core's", async () => {
-  const { default: native } = await import("../js/native.cjs");
-  const { default: errors } = await import("../js/errors.cjs");
+test("a defect of ours is an error, wherever it panics, and ends nothing", async () => {
+  const { operation } = internal("operation.cjs");
+  for (const place of ["begin", "poll", "block", "off_thread"]) {
+    // More often than there are threads.
+    for (let round = 0; round < 6; round += 1) {
+      await assert.rejects(operation(`defect.${place}`, {}), (error) => {
+        assert.ok(error instanceof UnsupportedError, String(error));
+        assert.match(error.message, /a defect of handoff's; please report/);
+        return true;
+      });
+    }
+  }
+  assert.equal(await new MemoryStorage().putNew("a", "x"), "created");
+});
+
+test("the table of errors is the core's", () => {
+  const [native, errors] = ["native.cjs", "errors.cjs"].map(internal);
   const table = [...errors.byKind].map(([kind, Type]) => ({ kind, retryable: new Type("why").retryable }));
   assert.deepEqual(table, native.errorKinds());
 });

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { home, run, temporary } from "./support.mjs";
+import { home, installed, run, temporary } from "./support.mjs";
 
 const source = path.join(home, "..", "examples", "node");
 const dir = temporary();
 fs.cpSync(source, dir, { recursive: true, filter: (file) => path.basename(file) !== "node_modules" });
 fs.mkdirSync(path.join(dir, "node_modules"));
-fs.symlinkSync(home, path.join(dir, "node_modules", "handoff-node"));
+fs.symlinkSync(installed, path.join(dir, "node_modules", "handoff-node"));
 
 /** What each must have said. */
 const SAYS = {

@@ -5,8 +5,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { CancelledError, MemoryStorage, Workspace, capture } from "handoff-node";
-import { checkout, run, temporary, write } from "./support.mjs";
-import door from "../js/door.cjs";
+import { checkout, internal, run, temporary, write } from "./support.mjs";
+
+const door = internal("door.cjs");
 
 /** A checkout whose capture takes a while: it waits for a file that is being written to. */
 async function slow() {
@@ -142,4 +143,23 @@ test("an operation that nobody awaits holds the process until it is done", async
   const { code, stderr } = await run(["--input-type=module", "--eval", script]);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.ok(fs.existsSync(file));
+});
+
+test("an agent that never says what it is does not hold a process that has given it up", async () => {
+  const script = `
+    import { Handoff, LocalRuntime, MemoryStorage } from "handoff-node";
+    let asked;
+    const described = new Promise((resolve) => (asked = resolve));
+    const agent = { run() {}, describe: () => (asked(), new Promise(() => {})) };
+    const runtime = new LocalRuntime({ agent, root: "runs", environments: [{ id: "e" }] });
+    const hub = new Handoff({ storage: new MemoryStorage(), runtime });
+    const operation = hub.start({ actor: "ana", environment: "e", prompt: "go" });
+    await described;
+    // Long enough that a process which nothing holds would have ended: until then the one who waits holds it.
+    await new Promise((resolve) => setTimeout(resolve, 50).unref());
+    setImmediate(() => setImmediate(() => operation.cancel()));
+    await operation.catch(({ kind }) => console.log(kind));
+  `;
+  const { code, signal, stdout, stderr } = await run(["--input-type=module", "--eval", script], { timeout: 60_000 });
+  assert.deepEqual([code, signal, stdout, stderr], [0, null, "cancelled\n", ""]);
 });

@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import * as esm from "handoff-node";
 import * as testing from "handoff-node/testing";
-import { home, run, temporary } from "./support.mjs";
+import { home, installed, run, temporary } from "./support.mjs";
 
 const require = createRequire(import.meta.url);
 const cjs = require("handoff-node");
@@ -23,8 +23,8 @@ test("import and require give the same objects", () => {
 test("every public name has a type with a comment", () => {
   const declared = new Set();
   const bare = [];
-  for (const file of fs.readdirSync(path.join(home, "js")).filter((name) => name.endsWith(".d.cts"))) {
-    const lines = fs.readFileSync(path.join(home, "js", file), "utf8").split("\n");
+  for (const file of fs.readdirSync(path.join(installed, "js")).filter((name) => name.endsWith(".d.cts"))) {
+    const lines = fs.readFileSync(path.join(installed, "js", file), "utf8").split("\n");
     for (const [number, line] of lines.entries()) {
       const [, name] = /^export (?:declare )?(?:abstract )?(?:class|function|const|interface|type) (\w+)/.exec(line) ?? [];
       if (!name) continue;
@@ -56,48 +56,61 @@ const npm = (cwd, ...args) =>
     env: { ...process.env, npm_config_cache: path.join(cwd, ".cache"), npm_config_update_notifier: "false" },
   });
 
-/** A directory with the binary, without what only a debugger reads: that is half of it, and packing it takes longest here. */
-function lean(dir) {
-  const from = path.join(dir, "binaries");
-  fs.mkdirSync(from);
-  for (const name of fs.readdirSync(home).filter((name) => name.endsWith(".node"))) {
-    execFileSync("strip", ["--strip-debug", "-o", path.join(from, name), path.join(home, name)]);
-  }
-  return from;
-}
+const USE = `
+  import { MemoryStorage, version } from "handoff-node";
+  import { createRequire } from "node:module";
+  const same = createRequire(import.meta.url)("handoff-node").MemoryStorage === MemoryStorage;
+  console.log(version, same, await new MemoryStorage().putNew("a", "x"));
+`;
 
-/** Installs what `scripts/pack.mjs` makes into an empty folder, and uses it from both kinds of module. */
-async function installs(...options) {
-  const dir = temporary();
-  const made = path.join(dir, "made");
-  const { code, stderr } = await run(["scripts/pack.mjs", "--from", lean(dir), "--out", made, ...options]);
-  assert.equal(code, 0, stderr);
-  const app = path.join(dir, "app");
-  fs.mkdirSync(app);
-  fs.writeFileSync(path.join(app, "package.json"), '{"name":"app","private":true}');
-  // Offline, because there is nothing to fetch: the binaries of other platforms are optional.
-  npm(app, "install", "--offline", "--ignore-scripts", ...fs.readdirSync(made).map((name) => path.join(made, name)));
-  const script = `
-    import { MemoryStorage, version } from "handoff-node";
-    import { createRequire } from "node:module";
-    const same = createRequire(import.meta.url)("handoff-node").MemoryStorage === MemoryStorage;
-    console.log(version, same, await new MemoryStorage().putNew("a", "x"));
-  `;
-  fs.writeFileSync(path.join(app, "use.mjs"), script);
-  const used = await run(["use.mjs"], { cwd: app });
+/** Uses what was installed in a folder from both kinds of module, and its command line. */
+async function works(app) {
+  const used = await run(["--input-type=module", "--eval", USE], { cwd: app });
   assert.deepEqual([used.stderr, used.code, used.stdout], ["", 0, `${manifest.version} true created\n`]);
   const help = await run(["node_modules/.bin/handoff-node", "--version"], { cwd: app });
   assert.equal(help.stdout, `${manifest.version}\n`);
-  return app;
 }
 
-test("the one tarball with its binary installs in an empty folder", () => installs("--single"));
+// As scripts/install.mjs has installed them, from tarballs in a folder that was empty.
+const app = path.dirname(path.dirname(installed));
 
-test("the package and its platform's binary install in an empty folder; without the binary it says what to do", async () => {
-  const app = await installs();
-  const modules = path.join(app, "node_modules");
-  for (const name of fs.readdirSync(modules)) if (name.startsWith("handoff-node-")) fs.rmSync(path.join(modules, name), { recursive: true });
-  const { code, stderr } = await run(["use.mjs"], { cwd: app });
+test("what the tests use is the package as it was installed, with this checkout's sources", async () => {
+  assert.equal(path.basename(path.dirname(installed)), "node_modules");
+  const tarballs = fs.readdirSync(path.join(path.dirname(app), "packed"));
+  const [binary] = fs.readdirSync(path.dirname(installed)).filter((name) => name.startsWith("handoff-node-"));
+  assert.deepEqual(tarballs.sort(), ["handoff-node", binary].map((name) => `${name}-${manifest.version}.tgz`).sort());
+  for (const name of ["./test/any.mjs", "./types-test/any.mts"]) {
+    assert.equal(createRequire(path.join(home, name)).resolve("handoff-node"), path.join(installed, "js", "index.cjs"));
+  }
+  const files = (dir) => fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const texts = (dir) =>
+    Object.fromEntries(
+      files(dir).map(({ name, parentPath, path: at }) => {
+        const file = path.join(parentPath ?? at, name);
+        return [path.relative(dir, file), fs.readFileSync(file, "utf8")];
+      }),
+    );
+  assert.deepEqual(texts(path.join(installed, "js")), texts(path.join(home, "js")));
+  await works(app);
+});
+
+test("the one tarball with its binary installs in an empty folder", async () => {
+  const dir = temporary();
+  const made = path.join(dir, "made");
+  const lean = path.join(path.dirname(app), "lean");
+  const { code, stderr } = await run([path.join(home, "scripts/pack.mjs"), "--from", lean, "--out", made, "--single"]);
+  assert.equal(code, 0, stderr);
+  const empty = path.join(dir, "app");
+  fs.mkdirSync(empty);
+  fs.writeFileSync(path.join(empty, "package.json"), '{"name":"app","private":true}');
+  npm(empty, "install", "--offline", "--ignore-scripts", ...fs.readdirSync(made).map((name) => path.join(made, name)));
+  await works(empty);
+});
+
+test("without its platform's binary the package says what to do", async () => {
+  const bare = temporary();
+  fs.cpSync(installed, path.join(bare, "node_modules", "handoff-node"), { recursive: true });
+  const { code, stderr } = await run(["--input-type=module", "--eval", USE], { cwd: bare });
   assert.equal(code, 1);
   assert.match(stderr, /no binary that runs here/);
   assert.match(stderr, /--omit=optional/);

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
 
-import { ApplyReport } from "../js/index.mjs";
+import { ApplyReport } from "handoff-node";
 import { Templates, line, masked, scenarios } from "./scenarios/case.mjs";
 import { World } from "./scenarios/steps.mjs";
 import { temporary } from "./support.mjs";

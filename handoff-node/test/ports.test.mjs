@@ -5,7 +5,9 @@ import { test } from "node:test";
 import { Conversations, Handoff, HandoffError, MemoryStorage, StorageError } from "handoff-node";
 import { checkStorage } from "handoff-node/testing";
 import { MapStorage } from "./map-storage.mjs";
-import door from "../js/door.cjs";
+import { internal } from "./support.mjs";
+
+const door = internal("door.cjs");
 
 /** A storage that works but for one method. */
 const broken = (method, instead) => {

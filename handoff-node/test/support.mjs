@@ -2,6 +2,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { after } from "node:test";
@@ -10,7 +11,18 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { environment } from "./environment.mjs";
 
-export const home = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const here = path.dirname(fileURLToPath(import.meta.url));
+
+/** The package in this checkout: its sources, types and pages. */
+export const home = path.dirname(here);
+
+const require = createRequire(import.meta.url);
+
+/** The package that is used: as npm has installed it, in target/. `node scripts/install.mjs` does. */
+export const installed = path.dirname(require.resolve("handoff-node/package.json"));
+
+/** A module that only the package itself may use. */
+export const internal = (name) => require(path.join(installed, "js", name));
 
 /** What git prints. */
 export const git = (dir, ...args) =>
@@ -55,10 +67,10 @@ export function laptopAndCloud() {
   return { dir, origin, laptop, cloud };
 }
 
-/** A process of Node's own; resolves with how it ended. */
+/** A process of Node's own, which finds the package; resolves with how it ended. */
 export function run(args, options = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: home, env: environment(), ...options });
+    const child = spawn(process.execPath, args, { cwd: here, env: environment(), ...options });
     const out = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (out[name] += text));
     child.on("error", reject);
@@ -76,7 +88,7 @@ function collect() {
 /** What the package holds for the core, once `wanted` says that it is enough; or what it holds after ten seconds. */
 async function settled(wanted) {
   // Loaded late: most tests here do not need the binary in their own process.
-  const { default: door } = await import("../js/door.cjs");
+  const door = internal("door.cjs");
   for (let round = 0; round < 500 && !wanted(door.held()); round += 1) {
     collect();
     await new Promise((resolve) => setTimeout(resolve, 20));

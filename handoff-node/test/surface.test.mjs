@@ -7,10 +7,10 @@ import path from "node:path";
 import { test } from "node:test";
 import { MemoryStorage } from "handoff-node";
 import ts from "typescript";
-import { home } from "./support.mjs";
+import { home, installed } from "./support.mjs";
 
 const require = createRequire(import.meta.url);
-const ENTRIES = { "": path.join(home, "js/index.d.cts"), "testing.": path.join(home, "js/testing.d.cts") };
+const ENTRIES = { "": path.join(installed, "js/index.d.cts"), "testing.": path.join(installed, "js/testing.d.cts") };
 const program = ts.createProgram(Object.values(ENTRIES), {
   module: ts.ModuleKind.NodeNext,
   target: ts.ScriptTarget.ES2024,
@@ -50,7 +50,7 @@ function* inside(name, type, fields) {
   for (const member of members(type)) {
     const own = member.declarations ?? [];
     // What errors and promises have anyway is not this package's.
-    if (!own.some((one) => one.getSourceFile().fileName.startsWith(path.join(home, "js")))) continue;
+    if (!own.some((one) => one.getSourceFile().fileName.startsWith(path.join(installed, "js")))) continue;
     const [signature] = checker.getNonNullableType(checker.getTypeOfSymbol(member)).getCallSignatures();
     if (signature && member.flags & ts.SymbolFlags.Method) yield `${name}.${member.name}${call(signature)}`;
     else if (fields) fields.push(member.name);

@@ -6,9 +6,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { environment } from "./environment.mjs";
-import { home, laptopAndCloud, run, temporary } from "./support.mjs";
+import { installed, laptopAndCloud, run, temporary } from "./support.mjs";
 
-const main = path.join(home, "js/cli/main.cjs");
+const main = path.join(installed, "js/cli/main.cjs");
 const found = spawnSync("script", ["--version"], { encoding: "utf8" });
 const skip = /util-linux/.test(found.stdout ?? "") ? false : "script of util-linux is not installed, so there is no terminal here";
 

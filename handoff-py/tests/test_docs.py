@@ -1,15 +1,20 @@
-"""Every public name is documented, and there is one version."""
+"""Every public name is documented, there is one version, and the examples of the READMEs run."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import handoff
+import pytest
+from conftest import git
 from handoff import ApplyOptions, CaptureOptions, StartOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,3 +105,78 @@ def test_the_readme_names_only_what_there_is() -> None:
     for text in ((ROOT / "handoff-py/README.md").read_text(), (ROOT / "README.md").read_text()):
         for name in re.findall(r"\bhandoff\.(\w+)", text):
             assert hasattr(handoff, name) or importlib.util.find_spec(f"handoff.{name}"), name
+
+
+def blocks(page: Path) -> list[str]:
+    """The examples in a page."""
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)
+
+
+# A program that may await where it likes, as a notebook does; one that does not is an ordinary one.
+PLAY = """
+import ast, asyncio, inspect, sys
+done = eval(compile(sys.stdin.read(), "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"__name__": "__main__"})
+if inspect.isawaitable(done):
+    asyncio.run(done)
+"""
+
+
+def play(root: Path, *examples: str) -> subprocess.CompletedProcess[str]:
+    """Runs examples as one program, in a place with the checkouts that they speak of."""
+    git(root, "init", "-q", "origin")
+    (root / "origin/README.md").write_text("one\n")
+    git(root / "origin", "add", "README.md")
+    git(root / "origin", "commit", "-q", "-m", "first")
+    for place in ("laptop/app", "cloud/app", "app"):
+        git(root, "clone", "-q", "origin", place)
+    # Both sides changed this one.
+    (root / "laptop/app/README.md").write_text("two\n")
+    (root / "cloud/app/README.md").write_text("three\n")
+    (root / "laptop/app/notes.txt").write_text("new\n")
+    (root / "app/notes.txt").write_text("new\n")
+    elsewhere = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{root / 'origin'}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://example.com/app.git",
+    }
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", PLAY],
+        input="\n".join(examples),
+        cwd=root,
+        env={**os.environ, **elsewhere},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_examples_of_this_packages_readme_run(tmp_path: Path) -> None:
+    there, runs, suites = blocks(ROOT / "handoff-py/README.md")
+    done = play(tmp_path, there, runs)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert re.search(r"^README\.md was left alone; the incoming version is \S+$", done.stdout, re.M), done.stdout
+    assert re.search(r"^message$", done.stdout, re.M) and re.search(r"^run$", done.stdout, re.M), done.stdout
+    assert git(tmp_path / "cloud/app", "status", "--porcelain") == " M README.md\n"
+    (tmp_path / "other").mkdir()
+    checked = play(tmp_path / "other", suites)
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout + checked.stderr
+    assert re.search(r"^passed  it returns soon after it is asked to stop", checked.stdout, re.M), checked.stdout
+
+
+def test_the_example_of_the_first_readme_runs(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "README.md")
+    done = play(tmp_path, example)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert "README.md was left alone" in done.stdout and (tmp_path / "work.handoff").is_file(), done.stdout
+    assert git(tmp_path / "cloud/app", "status", "--porcelain") == " M README.md\n"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("snapshot.save", "snapshot.store"), ('"cloud/app"', '"cloud/ap"'), ("file.outcome", "file.result")],
+)
+def test_an_example_with_a_wrong_line_fails(right: str, wrong: str, tmp_path: Path) -> None:
+    example = blocks(ROOT / "handoff-py/README.md")[0]
+    assert right in example
+    done = play(tmp_path, example.replace(right, wrong))
+    assert done.returncode != 0 and "Error" in done.stderr, done.stdout

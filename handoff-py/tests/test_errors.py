@@ -9,7 +9,7 @@ from typing import Any
 import handoff
 import pytest
 from conftest import Scene
-from handoff import _native, errors
+from handoff import _held, _native, errors
 
 
 def test_every_kind_has_its_class() -> None:
@@ -77,3 +77,12 @@ def test_what_was_closed_is_refused(scene: Scene) -> None:
     with pytest.raises(handoff.InvalidArgumentError) as caught:
         handoff.capture(workspace)
     assert caught.value.argument == "workspace" and "closed" in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["begin", "poll", "block", "off_thread"])
+def test_a_defect_of_ours_is_an_error_wherever_it_panics_and_ends_nothing(place: str) -> None:
+    # More often than there are threads.
+    for _ in range(6):
+        with pytest.raises(handoff.UnsupportedError, match="a defect of handoff's; please report"):
+            _held.start(f"defect.{place}", {}, lambda value, body: None).result()
+    assert handoff.MemoryStorage().put_new("a", b"x").result() == "created"

@@ -90,11 +90,6 @@ def test_through_every_port(ground: Ground, error: Exception, kind: str | None, 
         runtime = Recorder(ground.environment)
         setattr(runtime, method, fails)
         with ground.hub(runtime=runtime) as hub:
-            if method == "environment" and kind == "not_found":
-                # No failure but an answer: the core has words of its own for it.
-                with pytest.raises(handoff.NotFoundError, match="environment e"):
-                    begin(hub)
-                continue
             expect(lambda hub=hub: begin(hub), handoff.RuntimeFailedError, error, kind, retryable)
 
     rules = Rules()

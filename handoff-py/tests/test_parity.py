@@ -32,7 +32,9 @@ def transcript() -> Iterator[IO[str] | None]:
         yield None
         return
     os.makedirs(to, exist_ok=True)
-    with open(Path(to) / "python.tsv", "w", encoding="utf-8") as file:
+    # Each of several processes has a part of it.
+    part = os.environ.get("PYTEST_XDIST_WORKER", "all")
+    with open(Path(to) / f"python.{part}.tsv", "w", encoding="utf-8") as file:
         yield file
 
 

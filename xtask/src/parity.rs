@@ -39,7 +39,8 @@ pub fn all() -> Done {
     run(tests.env(TRANSCRIPTS, transcripts()))?;
     python::installed()?;
     let mut counts = Counts::default();
-    run_counting(python::pytest().arg("tests/test_parity.py").env(TRANSCRIPTS, transcripts()), &mut counts)?;
+    let mut tests = python::in_parallel();
+    run_counting(tests.arg("tests/test_parity.py").env(TRANSCRIPTS, transcripts()), &mut counts)?;
     node::prepare()?;
     run(node::tests().arg("test/parity.test.mjs").env(TRANSCRIPTS, transcripts()))?;
     compare()
@@ -63,10 +64,14 @@ pub fn compare() -> Done {
     }
     println!("{count} scenarios in {} steps are the same in {}", rust.lines.len(), LANGUAGES.join(", "));
     let faulty = transcripts_of_faults();
-    let mut broken = python::pytest();
-    seeded(broken.arg("tests/test_parity.py"), &rust, "python", &faulty)?;
-    let mut broken = node::tests();
-    seeded(broken.arg("test/parity.test.mjs"), &rust, "node", &faulty)
+    let (mut in_python, mut in_node) = (python::pytest(), node::tests());
+    in_python.arg("tests/test_parity.py");
+    in_node.arg("test/parity.test.mjs");
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| seeded(&mut in_python, &rust, "python", &faulty));
+        let this = seeded(&mut in_node, &rust, "node", &faulty);
+        this.and(other.join().unwrap_or_else(|_| Err("the fault in python panicked".into())))
+    })
 }
 
 fn transcripts_of_faults() -> PathBuf {
@@ -100,8 +105,19 @@ struct Transcript {
 
 impl Transcript {
     fn read(language: &str, place: &Path) -> Result<Self, String> {
-        let path = place.join(format!("{language}.tsv"));
-        let text = std::fs::read_to_string(&path).map_err(|why| format!("{}: {why}", path.display()))?;
+        // One file, or one of each process that ran a part.
+        let failed = |why| format!("the transcript of {language} in {}: {why}", place.display());
+        let mut text = String::new();
+        for entry in std::fs::read_dir(place).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&format!("{language}.")) && name.ends_with(".tsv") {
+                text += &std::fs::read_to_string(&path).map_err(failed)?;
+            }
+        }
+        if text.is_empty() {
+            return Err(format!("there is no transcript of {language} in {}", place.display()));
+        }
         Self::parse(language, &text)
     }
 

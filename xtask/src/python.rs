@@ -14,8 +14,11 @@ const PYRIGHT: &str = "pyright@1.1.414";
 /// Builds the wheel, installs it, and runs the tests, the type checks and the examples on what was installed.
 pub fn test(counts: &mut Counts) -> Done {
     let python = installed()?;
-    run_counting(pytest().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts)?;
-    types(&python, &home())
+    // Many tests wait for something, meanwhile types can be checked.
+    let types = std::thread::spawn(move || types(&python, &home()));
+    let tests =
+        run_counting(in_parallel().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts);
+    tests.and(types.join().unwrap_or_else(|_| Err("checking the types panicked".into())))
 }
 
 fn home() -> PathBuf {
@@ -27,6 +30,13 @@ pub fn pytest() -> Command {
     let mut tests = Command::new(home().join("venv/bin/python"));
     // Not from the checkout, where the package's sources would be found first.
     tests.args(["-m", "pytest", "-c", "pyproject.toml"]).current_dir(root().join("handoff-py"));
+    tests
+}
+
+/// The same in two processes, each with tests of its own.
+pub fn in_parallel() -> Command {
+    let mut tests = pytest();
+    tests.args(["-n", "2", "--dist", "worksteal"]);
     tests
 }
 
@@ -111,9 +121,63 @@ fn types(python: &Path, home: &Path) -> Done {
         command.arg(&pyright).args(args).env("PATH", &paths).env_remove("VIRTUAL_ENV");
         run(command.current_dir(place))
     };
-    check(&["--warnings", "-p", "."], &root().join("handoff-py"))?;
-    // Every name that can be reached has a type that is written down, in the package as it was installed.
-    check(&["--verifytypes", "handoff", "--ignoreexternal"], home)
+    // It keeps nothing from one run to the next, and takes longer than all the others.
+    unless_unchanged(&home.join("pyright.inputs"), &inputs(python, home)?, || {
+        check(&["--warnings", "-p", "."], &root().join("handoff-py"))?;
+        // Every name that can be reached has a type that is written down, in the package as it was installed.
+        check(&["--verifytypes", "handoff", "--ignoreexternal"], home)
+    })
+}
+
+/// Everything that pyright reads, byte for byte, and the versions of everything that it runs with.
+fn inputs(python: &Path, home: &Path) -> Result<Vec<u8>, String> {
+    let version = |program: &str| first_line(program, &["--version"]).unwrap_or_default();
+    let mut all =
+        format!("{PYRIGHT} {} {}\n", version("node"), version(&python.to_string_lossy())).into_bytes();
+    let libraries = std::fs::read_dir(home.join("venv/lib")).map_err(|why| format!("venv/lib: {why}"))?;
+    let mut files = vec![root().join("handoff-py/pyproject.toml"), root().join(REQUIREMENTS)];
+    let ours = ["handoff-py/python", "handoff-py/scripts", "handoff-py/tests", "examples/python"];
+    let mut folders: Vec<PathBuf> = ours.iter().map(|folder| root().join(folder)).collect();
+    for library in libraries.filter_map(Result::ok) {
+        let packages = library.path().join("site-packages");
+        let there = std::fs::read_dir(&packages).map_err(|why| format!("{}: {why}", packages.display()))?;
+        // The names of the others carry their versions.
+        let mut names: Vec<_> = there.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
+        names.sort();
+        all.extend(format!("{names:?}\n").into_bytes());
+        folders.push(packages.join("handoff"));
+    }
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            match ending {
+                _ if path.is_dir() => folders.push(path),
+                Some("pyc" | "so") => {}
+                _ => files.push(path),
+            }
+        }
+    }
+    files.sort();
+    for file in files {
+        all.extend(format!("{}\n", file.display()).into_bytes());
+        all.extend(std::fs::read(&file).map_err(|why| format!("{}: {why}", file.display()))?);
+    }
+    Ok(all)
+}
+
+/// Does `work` unless it went well last time with the very same `inputs`, which are kept whole.
+fn unless_unchanged(kept: &Path, inputs: &[u8], work: impl FnOnce() -> Done) -> Done {
+    if std::fs::read(kept).is_ok_and(|before| before == inputs) {
+        println!(
+            "pyright found nothing wrong with these very files before; delete {} to ask again",
+            kept.display()
+        );
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(kept);
+    work()?;
+    std::fs::write(kept, inputs).map_err(|why| format!("{}: {why}", kept.display()))
 }
 
 /// The Python of an environment with everything that the tests need; made anew when that changes.
@@ -149,5 +213,29 @@ fn only_file(directory: &Path) -> Result<PathBuf, String> {
     match files.as_slice() {
         [file] => Ok(file.clone()),
         _ => Err(format!("{} should hold one wheel and holds {}", directory.display(), files.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_well_is_done_again_when_a_byte_has_changed() {
+        let kept = std::env::temp_dir().join(format!("handoff-xtask-inputs-{}", std::process::id()));
+        let ran = std::cell::Cell::new(0);
+        let ask = |inputs: &[u8], outcome: Done| {
+            let done = unless_unchanged(&kept, inputs, || {
+                ran.set(ran.get() + 1);
+                outcome
+            });
+            (ran.get(), done.is_ok())
+        };
+        assert_eq!(ask(b"a", Err("no".into())), (1, false));
+        assert_eq!(ask(b"a", Ok(())), (2, true));
+        assert_eq!(ask(b"a", Err("is not asked".into())), (2, true));
+        assert_eq!(ask(b"b", Err("no".into())), (3, false));
+        assert_eq!(ask(b"a", Ok(())), (4, true));
+        let _ = std::fs::remove_file(&kept);
     }
 }

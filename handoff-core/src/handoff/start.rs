@@ -328,7 +328,7 @@ impl Handoff {
     ) -> Result<(), Error> {
         let environment = self.runtime.environment(id).await.map_err(|error| {
             if error.not_found {
-                Error::not_found(format!("environment {id}"))
+                Error::NotFound { what: format!("environment {id}"), source: Some(error.into()) }
             } else {
                 Error::runtime(format!("looking up environment {id}"), error)
             }

@@ -48,7 +48,7 @@ fn one_of_every_kind() -> Vec<Error> {
         Error::UnknownApply { id: format!("a{}", "0".repeat(32)).parse().unwrap() },
         Error::InvalidArgument { argument: "workspace", why: "is empty; name at least one directory".into() },
         Error::Cancelled,
-        Error::NotFound { what: format!("run {run}") },
+        Error::NotFound { what: format!("run {run}"), source: None },
         Error::NotContinuable {
             run,
             reason: handoff_core::ContinueDecision::Blocked,

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import * as handoff from "../../js/index.mjs";
+import * as handoff from "handoff-node";
 import { contentOf, copy, only, plainBytes, run } from "./case.mjs";
 import { data, messageData, reportData } from "./data.mjs";
 

@@ -3,7 +3,7 @@
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import * as handoff from "../../js/index.mjs";
+import * as handoff from "handoff-node";
 import { contentOf, copy, dig, git, mismatch, nameOf, only, plainBytes, run, slim, tree } from "./case.mjs";
 import { data, errorData, messageData, reportData, snapshotData } from "./data.mjs";
 import { Agent, Notify, Policy, Runtime, Scanner, Storage, said } from "./ports.mjs";

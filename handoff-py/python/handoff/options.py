@@ -64,7 +64,7 @@ class _Needed(TypedDict):
     environment: str
 
 
-class StartOptions(_Needed, total=False):
+class StartOptions(_Needed, TypedDict, total=False):
     """What :meth:`handoff.Handoff.start` and :meth:`handoff.Handoff.fan_out` can be told; explained there."""
 
     conversation: str | ConversationSource | ConversationHead | Iterable[Said] | None
