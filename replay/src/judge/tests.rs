@@ -1,5 +1,7 @@
 //! The judge is judged: it is shown handoffs that are right, and the same ones after something in them was made wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 
