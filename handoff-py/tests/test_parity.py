@@ -20,19 +20,19 @@ FAULT = os.environ.get("HANDOFF_SEEDED_FAULT")
 ALL = [one for one in scenarios() if not FAULT or one.area == "apply"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return Templates(tmp_path_factory.mktemp("templates"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def transcript() -> Iterator[IO[str] | None]:
     to = os.environ.get("HANDOFF_TRANSCRIPTS")
     if not to:
         yield None
         return
     os.makedirs(to, exist_ok=True)
-    # Each of several processes has a part of it.
+    # Each of several processes has a part of it. Once a session: one that gets more of these tests later would begin anew.
     part = os.environ.get("PYTEST_XDIST_WORKER", "all")
     with open(Path(to) / f"python.{part}.tsv", "w", encoding="utf-8") as file:
         yield file

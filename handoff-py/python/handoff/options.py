@@ -80,6 +80,16 @@ class StartOptions(_Needed, TypedDict, total=False):
     idempotency_key: str | None
 
 
+class Spelled:
+    """A type as it is written here: its names are not all known where the function is, so it is not a string to evaluate."""
+
+    def __init__(self, text: object) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return str(self._text)
+
+
 def keywords(options: type[Any]) -> Callable[[F], F]:
     """Gives a function with ``**options: Unpack[…]`` the signature that it has: each option by its name."""
 
@@ -94,7 +104,7 @@ def keywords(options: type[Any]) -> Callable[[F], F]:
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if name in needed else None,
-                annotation=getattr(hint, "__forward_arg__", hint),
+                annotation=Spelled(getattr(hint, "__forward_arg__", hint)),
             )
             for name, hint in options.__annotations__.items()
         ]
