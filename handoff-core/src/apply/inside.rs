@@ -23,7 +23,7 @@ pub(super) fn with_nested<'p>(
     let mut at = 0;
     while let Some(root) = found.get(at).map(|one| one.root.clone()) {
         at += 1;
-        // The roots that the caller named are opened again by the caller, with an error where that fails.
+        // The roots that the caller named are opened again by whoever undoes, and told of where that fails.
         let Ok(repo) = Repo::open_at(&root) else { continue };
         let Ok(index) = repo.index() else { continue };
         let scanned = match repo.scan(

@@ -190,7 +190,8 @@ pub fn preview(
 /// # Errors
 /// All of them before anything is put back: [`Error::UnknownApply`] when no checkout of `workspace` has a record of
 /// it; [`Error::Busy`]; [`Error::JournalNotSafe`]; [`Error::Io`] for a checkout that `workspace` names and that cannot
-/// be written; [`Error::Corrupt`] for a damaged record; [`Error::Cancelled`]. Once the first path is being put back,
+/// be written; [`Error::Corrupt`] for a damaged record; [`Error::Cancelled`]. One of several that cannot be opened as a
+/// repository is in the report, and the others are put back. Once the first path is being put back,
 /// the undo runs to its end, and trouble is in the report.
 ///
 /// ```

@@ -12,11 +12,12 @@ use std::process::Command;
 use handoff_core::snapshot::{Entry, Omission};
 use handoff_core::{
     ApplyOptions, CaptureOptions, LeftOutReason, Outcome, Snapshot, Verdict, Workspace, apply, capture, plan,
-    preview,
+    preview, undo,
 };
 
 use crate::support::driver::{Answer, Job, Operation};
 use crate::support::git;
+use crate::support::oracle;
 use crate::support::purity::assert_untouched;
 use crate::support::repo::{Format, Repo, copy_tree, scratch};
 use crate::support::trace;
@@ -356,6 +357,11 @@ fn a_reftable_repository_costs_only_itself() {
     let outcomes: Vec<_> = report.repos.iter().map(|repo| repo.files[0].outcome.clone()).collect();
     assert_eq!(outcomes, [Outcome::Failed, Outcome::Applied], "{report}");
     assert!(report.to_string().contains(remedy), "{report}");
+    let undone = undo(&there, &report.apply_id.unwrap(), &options.control).unwrap();
+    assert_eq!(undone.count(&Outcome::Applied), 1, "{undone}");
+    assert_ne!(undone.verdict, Verdict::Complete, "{undone}");
+    assert!(undone.to_string().contains(remedy), "{undone}");
+    assert!(oracle::state(&to_lib).status.is_empty());
     // Where there is no other, nothing could be done.
     to_reftable(&lib);
     let refused = Workspace::new([&app.root, &lib.root]).unwrap_err();

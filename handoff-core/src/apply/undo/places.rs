@@ -111,7 +111,8 @@ impl What {
 type Trouble = (PathBuf, Error);
 
 /// As for an apply, all locks first. A repository that was only found, not named, cannot fail the others: where it
-/// has a record of the apply, its trouble is told of.
+/// has a record of the apply, its trouble is told of. Nor can one that is not to be opened at all, as it did not fail the
+/// apply.
 fn open_all(
     inside: &[Inside],
     loose: Option<&Path>,
@@ -121,7 +122,7 @@ fn open_all(
     for one in inside {
         match open_repo(&one.root) {
             Ok(place) => places.extend(place),
-            Err(why) if one.named => return Err(why),
+            Err(why) if one.named && Repo::open_at(&one.root).is_ok() => return Err(why),
             Err(_) if has_no_record(&one.root, id) => {}
             Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. })) => return Err(why),
             Err(why) => troubles.push((one.root.clone(), why)),
