@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{files, holds, only, same, scratch, text, unpack, weigh};
-use crate::run::{Done, root, run, target};
+use crate::run::{Done, cargo, root, run, target};
 use crate::{python, tools};
 
 const SMOKE: &str = include_str!("smoke.py");
@@ -19,16 +19,16 @@ pub fn check() -> Done {
 
     let installed = empty(&home.join("of-the-sdist"))?;
     let wheels = home.join("wheels");
-    let mut build = pip(&installed, &["wheel", "--no-deps", "--wheel-dir"]);
+    let mut build = pip(&installed, &["wheel", "--no-deps", "--wheel-dir"])?;
     run(build.arg(&wheels).arg(&source))?;
     let wheel = only(&wheels, ".whl")?;
     inside(&tools, &wheel, &home.join("wheel"))?;
     // Without an index: what it depended on could not be found.
-    run(pip(&installed, &["install", "--no-index"]).arg(&wheel))?;
+    run(pip(&installed, &["install", "--no-index"])?.arg(&wheel))?;
     works(&installed, &home)?;
 
     let installed = empty(&home.join("of-the-checkout"))?;
-    run(pip(&installed, &["install", "."]).current_dir(root().join("handoff-py")))?;
+    run(pip(&installed, &["install", "."])?.current_dir(root().join("handoff-py")))?;
     works(&installed, &home)
 }
 
@@ -92,12 +92,18 @@ fn empty(venv: &Path) -> Result<PathBuf, String> {
     Ok(venv.join("bin/python"))
 }
 
-/// pip, building with cargo in our own target directory: other crates are compiled once for all of this.
-fn pip(python: &Path, args: &[&str]) -> Command {
+/// pip, building with cargo in a target directory where other crates are compiled once for all of this, and ours never twice
+/// alike: cargo tells them apart by where they are in their workspace, so that it would take those of an unpacked source
+/// distribution for those of the checkout, and of an earlier one for those of this.
+fn pip(python: &Path, args: &[&str]) -> Result<Command, String> {
+    let built = target().join("package-built");
+    let ours = ["handoff-core", "handoff-bridge", "handoff-py"].map(|name| ["-p", name]);
+    let mut forget = cargo(&["clean", "--locked", "--quiet", "--profile", "dist"]);
+    run(forget.args(ours.as_flattened()).env("CARGO_TARGET_DIR", &built))?;
     let mut command = Command::new(python);
     command.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]).args(args);
-    command.env("CARGO_TARGET_DIR", target());
-    command
+    command.env("CARGO_TARGET_DIR", built);
+    Ok(command)
 }
 
 /// A capture and an apply through what is installed, and both ways to its command line.
