@@ -1,6 +1,6 @@
 //! What the way through Python and through Node costs: capture and apply beside the same calls in Rust, and one call of a
-//! storage that is written in the language, beside the same call of one that is not. `cargo xtask bench-bindings` builds what this needs and names it in the
-//! environment; the core is the same build on all sides.
+//! storage that is written in the language, beside the same call of one that is not. `cargo xtask bench-bindings` builds
+//! what this needs and names it in the environment; the core is the same build on all sides.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

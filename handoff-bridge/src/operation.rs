@@ -78,8 +78,6 @@ struct Inner {
     number: u64,
     state: Mutex<State>,
     changed: Condvar,
-    /// Closed when the operation has settled.
-    settled: (Sender<()>, Receiver<()>),
     events: (Sender<Value>, Receiver<Value>),
     /// For the core, which looks at it.
     token: CancelToken,
@@ -186,7 +184,6 @@ impl Operation {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             state: Mutex::default(),
             changed: Condvar::new(),
-            settled: async_channel::bounded(1),
             events: async_channel::bounded(EVENTS),
             token: CancelToken::new(),
             cancelled: async_channel::bounded(1),
@@ -224,7 +221,6 @@ impl Operation {
             }
         };
         self.0.events.0.close();
-        self.0.settled.0.close();
         self.0.changed.notify_all();
         let gone = live().as_mut().and_then(|(_, live)| live.remove(&self.0.number));
         // Not while that is locked, nor the state.
@@ -278,13 +274,9 @@ impl Operation {
 
     /// The outcome, after the core has cleaned up. Whoever gets it has it.
     pub fn wait(&self) -> impl Future<Output = Outcome> + Send + 'static + use<> {
-        let inner = Arc::clone(&self.0);
-        async move {
-            // Fails when closed, which is what is waited for.
-            let _ = inner.settled.1.recv().await;
-            let outcome = inner.state().outcome.take();
-            outcome.unwrap_or_else(|| Err(taken()))
-        }
+        let (tell, told) = async_channel::bounded(1);
+        self.give_to(move |outcome| _ = tell.try_send(outcome));
+        async move { told.recv().await.unwrap_or_else(|_| Err(taken())) }
     }
 
     /// The next event; `None` after the last.

@@ -14,6 +14,7 @@ use super::sides::{Reader, Trouble};
 use super::write::{self, Staged};
 use crate::error::Error;
 use crate::id::ApplyId;
+use crate::join;
 use crate::path::{After, PathLimits, RelPath, SetItem, check_set};
 use crate::progress::{Meter, Phase};
 use crate::report::{Detail, FileReport, Finding, FindingKind, Outcome};
@@ -70,15 +71,12 @@ fn in_parallel(
             }
         }
     };
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| work(1));
-        let mut rows = work(0);
-        let rest = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        if let Ok(rows) = &mut rows {
-            rows.extend(rest?);
-        }
-        rows
-    })
+    let (rows, others) = join::threads(|| work(0), [|| work(1)]);
+    let mut rows = rows?;
+    for more in others {
+        rows.extend(more?);
+    }
+    Ok(rows)
 }
 
 /// One planning thread.

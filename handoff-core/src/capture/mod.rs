@@ -270,12 +270,8 @@ impl Run<'_> {
             list_ignored: self.options.list_ignored,
         };
         // HEAD's upstream and the identity may need a walk through history, which runs beside the walk of the tree.
-        let mut about = None;
-        let found = candidates(&repo, &index, &scan, self.options, || {
-            about = Some((repo.head(), repo.identity()));
-        });
-        let mut found = found?;
-        let (head, id) = about.unwrap_or_else(|| (repo.head(), repo.identity()));
+        let (mut found, (head, id)) =
+            candidates(&repo, &index, &scan, self.options, || (repo.head(), repo.identity()))?;
         manifest.head = head?;
         manifest.id = id?;
         manifest.history = self.history(&repo, &manifest.name, &manifest.head)?;

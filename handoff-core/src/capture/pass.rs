@@ -10,6 +10,7 @@ use super::secrets::Named;
 use super::settle::Look;
 use super::{Run, limits};
 use crate::git::{Index, Repo};
+use crate::join;
 use crate::path::RelPath;
 use crate::progress::Phase;
 use crate::rooted::Root;
@@ -136,14 +137,8 @@ impl Run<'_> {
         let mut results = if threads == 1 {
             work()?
         } else {
-            let shares = std::thread::scope(|scope| {
-                let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-                let mine = work();
-                let theirs = others
-                    .into_iter()
-                    .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-                std::iter::once(mine).chain(theirs).collect::<Result<Vec<_>, Stop>>()
-            })?;
+            let (mine, theirs) = join::threads(work, (1..threads).map(|_| work));
+            let shares = std::iter::once(mine).chain(theirs).collect::<Result<Vec<_>, Stop>>()?;
             shares.into_iter().flatten().collect()
         };
         results.sort_unstable_by_key(|(at, _)| *at);

@@ -41,9 +41,8 @@ pub(super) fn repository(
         list_ignored: options.list_ignored,
     };
     // Commits that are on their way to another machine are for consent as files are.
-    let mut head = None;
-    let mut found = candidates(&repo, &index, &scan, options, || head = Some(repo.head()))?;
-    let head = head.unwrap_or_else(|| repo.head())?;
+    let (mut found, head) = candidates(&repo, &index, &scan, options, || repo.head())?;
+    let head = head?;
     let history = history::planned(&repo, head.commit.as_ref(), options);
     let (files, omissions) = (Vec::new(), Vec::new());
     let mut plan = RepoPlan { name: String::new(), files, omissions, history, failed: None };

@@ -93,18 +93,15 @@ impl Candidate {
 /// Finds the candidates of `repo`. Walks up to [`CaptureOptions::attempts`] times where names come and go meanwhile.
 /// Directories with nothing in them are left out unless [`CaptureOptions::empty_dirs`]. `other` is done once the walk has
 /// begun.
-pub(super) fn candidates(
+pub(super) fn candidates<T>(
     repo: &Repo,
     index: &Index,
     options: &ScanOptions<'_>,
     capture: &CaptureOptions,
-    other: impl FnOnce(),
-) -> Result<Candidates, Error> {
-    let mut staged = Ok(Vec::new());
-    let scanned = calm_scan(repo, index, options, capture.attempts, || {
-        staged = repo.staged(index);
-        other();
-    })?;
+    other: impl FnOnce() -> T,
+) -> Result<(Candidates, T), Error> {
+    let (scanned, (staged, beside)) =
+        calm_scan(repo, index, options, capture.attempts, || (repo.staged(index), other()))?;
     let staged = staged?;
     let (cut, stirred) = (scanned.cut, scanned.stirred);
     let has_own_attributes = scanned.has_own_attributes;
@@ -195,19 +192,19 @@ pub(super) fn candidates(
         && !out.paths.iter().any(unsure)
         && !out.paths.is_empty()
         && repo.can_take_attributes_from(index);
-    Ok(out)
+    Ok((out, beside))
 }
 
 /// Walks until no directory changed meanwhile. A name that is moved from a directory that is still to be listed to
 /// one that was listed already is seen in neither.
-fn calm_scan(
+fn calm_scan<T>(
     repo: &Repo,
     index: &Index,
     options: &ScanOptions<'_>,
     attempts: u32,
-    other: impl FnOnce(),
-) -> Result<Scanned, Error> {
-    let mut scanned = repo.scan_beside(index, options, other)?;
+    other: impl FnOnce() -> T,
+) -> Result<(Scanned, T), Error> {
+    let (mut scanned, beside) = repo.scan_beside(index, options, other)?;
     for _ in 1..attempts {
         if !scanned.stirred || scanned.cut.is_some() {
             break;
@@ -216,7 +213,7 @@ fn calm_scan(
         std::thread::sleep(TICK);
         scanned = repo.scan(index, options)?;
     }
-    Ok(scanned)
+    Ok((scanned, beside))
 }
 
 fn without_slash(path: &RelPath) -> RelPath {

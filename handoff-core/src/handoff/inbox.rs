@@ -81,7 +81,7 @@ impl Inbox {
                     }
                     None => {
                         if log.put(next, body.clone()).await?.won() {
-                            self.is_kept(run, next, sent, &body).await?;
+                            is_kept(&log, next, sent, &body).await?;
                             return Ok(next + 1);
                         }
                         next += 1;
@@ -90,20 +90,6 @@ impl Inbox {
                 }
             }
         }
-    }
-
-    /// Reads back what a person said before anybody is told that it was said: nobody else ever looks for it.
-    async fn is_kept(&self, run: &RunId, seq: u64, sent: &Sent, body: &Bytes) -> Result<(), Error> {
-        if !matches!(sent.what, What::FollowUp { .. } | What::Answer { .. }) {
-            return Ok(());
-        }
-        let log = self.log(run)?;
-        if log.get(seq).await?.as_ref() == Some(body) {
-            return Ok(());
-        }
-        let why = "the storage said that it has kept this, and does not give it back; check it with \
-                   `handoff_core::conformance::storage::check`";
-        Err(Error::storage(format!("creating {}", log.key(seq)?), StorageError::new(why)))
     }
 
     /// Appends as the very next after the first `taken`; false when something else stands there.
@@ -131,6 +117,18 @@ impl Inbox {
         }
         Ok(found)
     }
+}
+
+/// Reads back what a person said before anybody is told that it was said: nobody else ever looks for it.
+async fn is_kept(log: &Log, seq: u64, sent: &Sent, body: &Bytes) -> Result<(), Error> {
+    if !matches!(sent.what, What::FollowUp { .. } | What::Answer { .. })
+        || log.get(seq).await?.as_ref() == Some(body)
+    {
+        return Ok(());
+    }
+    let why = "the storage said that it has kept this, and does not give it back; check it with \
+               `handoff_core::conformance::storage::check`";
+    Err(Error::storage(format!("creating {}", log.key(seq)?), StorageError::new(why)))
 }
 
 /// No two records are the same, since each has its own mark. A storage that gives the same for every number would have us

@@ -11,6 +11,7 @@ use crate::apply::sides::Trouble;
 use crate::apply::state::State;
 use crate::apply::write::{self, Published, Staged};
 use crate::error::Error;
+use crate::join;
 use crate::path::RelPath;
 use crate::progress::{Meter, Phase};
 use crate::report::{Detail, FileReport, Note, Outcome};
@@ -190,13 +191,10 @@ pub(in crate::apply) fn publish_group(
         return work(group);
     }
     let (first, second) = group.split_at(group.len() / 2);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| work(second));
-        let mut done = work(first);
-        let rest = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        if let Ok(done) = &mut done {
-            done.extend(rest?);
-        }
-        done
-    })
+    let (done, others) = join::threads(|| work(first), [|| work(second)]);
+    let mut done = done?;
+    for more in others {
+        done.extend(more?);
+    }
+    Ok(done)
 }

@@ -120,9 +120,16 @@ fn open_all(
 ) -> Result<(Vec<Place>, Vec<Trouble>), Error> {
     let (mut places, mut troubles) = (Vec::new(), Vec::new());
     for one in inside {
-        match open_repo(&one.root) {
+        let repo = match Repo::open_at(&one.root) {
+            Ok(repo) => repo,
+            Err(why) => {
+                troubles.push((one.root.clone(), why));
+                continue;
+            }
+        };
+        match place_of(repo, &one.root) {
             Ok(place) => places.extend(place),
-            Err(why) if one.named && Repo::open_at(&one.root).is_ok() => return Err(why),
+            Err(why) if one.named => return Err(why),
             Err(_) if has_no_record(&one.root, id) => {}
             Err(why @ (Error::Busy { .. } | Error::JournalNotSafe { .. })) => return Err(why),
             Err(why) => troubles.push((one.root.clone(), why)),
@@ -137,8 +144,7 @@ fn open_all(
     Ok((places, troubles))
 }
 
-fn open_repo(path: &Path) -> Result<Option<Place>, Error> {
-    let repo = Repo::open_at(path)?;
+fn place_of(repo: Repo, path: &Path) -> Result<Option<Place>, Error> {
     let root = Root::open(repo.root(), &[repo.git_dir().to_owned(), repo.common_dir().to_owned()])?;
     let home = existing(Home::open(&repo, Access::Existing)?, path)?;
     Ok(home.map(|home| Place { at: path.to_owned(), repo: Some(repo), root, home }))

@@ -25,6 +25,7 @@ use self::queue::{Job, Queue};
 use self::worker::{Shared, Worker};
 use super::{Include, Index, Repo, config};
 use crate::error::Error;
+use crate::join;
 use crate::path::RelPath;
 use crate::progress::{Control, Phase, Until};
 use crate::snapshot::PartialReason;
@@ -106,18 +107,17 @@ impl Repo {
     /// # Errors
     /// [`Error::Cancelled`]; an unreadable root. Anything below the root is data.
     pub fn scan(&self, index: &Index, options: &ScanOptions<'_>) -> Result<Scanned, Error> {
-        self.scan_beside(index, options, || ())
+        self.scan_beside(index, options, || ()).map(|(scanned, ())| scanned)
     }
 
     /// [`scan`](Self::scan), with `other` done by this thread before it takes part in the walk, which others have begun
-    /// by then. A thread of its own for it would be one more than there are cores, and two that walk may come to share
-    /// one core for as long as the walk takes.
-    pub fn scan_beside(
+    /// by then.
+    pub fn scan_beside<T>(
         &self,
         index: &Index,
         options: &ScanOptions<'_>,
-        other: impl FnOnce(),
-    ) -> Result<Scanned, Error> {
+        other: impl FnOnce() -> T,
+    ) -> Result<(Scanned, T), Error> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
         let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(self.root(), open, OpenMode::empty())
@@ -156,20 +156,11 @@ impl Repo {
         let meter = Mutex::new(options.control.phase(Phase::Scan, 0));
         let ignores = self.ignores(index)?;
         let others: Vec<_> = (1..threads).map(|_| ignores.another(self)).collect();
-        let outcomes: Vec<Result<Vec<ScannedPath>, Error>> = std::thread::scope(|scope| {
-            let (shared, meter) = (&shared, &meter);
-            let work = move |ignores| Worker::new(shared, ignores).work(meter);
-            let others: Vec<_> =
-                others.into_iter().map(|ignores| scope.spawn(move || work(ignores))).collect();
-            other();
-            let mine = work(ignores);
-            let theirs = others
-                .into_iter()
-                .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            std::iter::once(mine).chain(theirs).collect()
-        });
-        let mut paths = Vec::new();
-        for outcome in outcomes {
+        let work = |ignores| Worker::new(&shared, ignores).work(&meter);
+        let others = others.into_iter().map(|ignores| || work(ignores));
+        let ((beside, mine), theirs) = join::threads(|| (other(), work(ignores)), others);
+        let mut paths = mine?;
+        for outcome in theirs {
             paths.append(&mut outcome?);
         }
         let stirred = shared.stirred.load(Ordering::Relaxed);
@@ -192,7 +183,7 @@ impl Repo {
         });
         // Both ways of being reached stay reached.
         let cut = options.until.reached().filter(|_| cut);
-        Ok(Scanned { paths, cut, stirred, has_own_attributes })
+        Ok((Scanned { paths, cut, stirred, has_own_attributes }, beside))
     }
 }
 
