@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::run::{Done, root, run};
+use crate::scratch::Scratch;
 use crate::{node, python};
 
 /// `cargo xtask commands`: on packages made anew.
@@ -15,5 +16,7 @@ pub fn all() -> Done {
 /// A phase of `make test`: on the packages that its other phases have built.
 pub fn compare() -> Done {
     let python = root().join("target/python/venv/bin/python");
-    run(Command::new("node").arg("conformance/command-lines.mjs").arg(python).current_dir(root()))
+    let mut compared = Command::new("node");
+    compared.arg("conformance/command-lines.mjs").arg(python).current_dir(root());
+    run(Scratch::new().give(&mut compared))
 }

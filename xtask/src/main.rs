@@ -11,6 +11,7 @@ mod package;
 mod parity;
 mod python;
 mod run;
+mod scratch;
 mod tasks;
 mod tidy;
 mod tools;

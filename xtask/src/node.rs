@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Done, first_line, root, run};
+use crate::scratch::Scratch;
 use crate::{parity, tools};
 
 /// `cargo xtask node`, and a phase of `make test`.
@@ -14,7 +15,9 @@ pub fn test() -> Done {
     let kept = root().join("target/node/types.tsbuildinfo");
     let mut types = node(&["node_modules/typescript/bin/tsc", "-p", "types-test", "--incremental"]);
     run(types.arg("--tsBuildInfoFile").arg(kept))?;
-    run(tests().args(files()?).env(parity::TRANSCRIPTS, parity::transcripts()))
+    let mut tests = tests();
+    tests.args(files()?).env(parity::TRANSCRIPTS, parity::transcripts());
+    run(Scratch::new().give(&mut tests))
 }
 
 /// Every file of tests. Not the folder: what that means to Node differs between its versions.
@@ -31,7 +34,7 @@ fn files() -> Result<Vec<String>, String> {
 /// Node's test runner, to be given files.
 pub fn tests() -> Command {
     // A file that never ends must fail, not stop everything.
-    node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "2"])
+    node(&["--test", "--test-reporter", "dot", "--test-timeout", "300000", "--test-concurrency", "4"])
 }
 
 /// The runs that are too long for every day: 200 short scripts of each sort of ending, and Ctrl-C during a

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::{Counts, Done, cargo, root, run, run_counting};
+use crate::scratch::Scratch;
 use crate::{node, python};
 
 /// The variable that names the folder for transcripts, in every runner.
@@ -64,9 +65,10 @@ pub fn compare() -> Done {
     }
     println!("{count} scenarios in {} steps are the same in {}", rust.lines.len(), LANGUAGES.join(", "));
     let faulty = transcripts_of_faults();
+    let scratch = Scratch::new();
     let (mut in_python, mut in_node) = (python::pytest(), node::tests());
-    in_python.arg("tests/test_parity.py");
-    in_node.arg("test/parity.test.mjs");
+    scratch.give(in_python.arg("tests/test_parity.py"));
+    scratch.give(in_node.arg("test/parity.test.mjs"));
     std::thread::scope(|scope| {
         let other = scope.spawn(|| seeded(&mut in_python, &rust, "python", &faulty));
         let this = seeded(&mut in_node, &rust, "node", &faulty);

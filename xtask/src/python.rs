@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::parity;
 use crate::run::{Counts, Done, first_line, root, run, run_counting};
+use crate::scratch::Scratch;
 
 const REQUIREMENTS: &str = "handoff-py/tests/requirements.txt";
 
@@ -16,8 +17,10 @@ pub fn test(counts: &mut Counts) -> Done {
     let python = installed()?;
     // Many tests wait for something, meanwhile types can be checked.
     let types = std::thread::spawn(move || types(&python, &home()));
-    let tests =
-        run_counting(in_parallel().arg("tests").env(parity::TRANSCRIPTS, parity::transcripts()), counts);
+    let scratch = Scratch::new();
+    let mut tests = in_parallel();
+    tests.arg("tests").env(parity::TRANSCRIPTS, parity::transcripts());
+    let tests = run_counting(scratch.give(&mut tests), counts);
     tests.and(types.join().unwrap_or_else(|_| Err("checking the types panicked".into())))
 }
 
@@ -33,10 +36,10 @@ pub fn pytest() -> Command {
     tests
 }
 
-/// The same in two processes, each with tests of its own.
+/// The same in four processes, each with tests of its own: many of them wait.
 pub fn in_parallel() -> Command {
     let mut tests = pytest();
-    tests.args(["-n", "2", "--dist", "worksteal"]);
+    tests.args(["-n", "4", "--dist", "worksteal"]);
     tests
 }
 
@@ -99,13 +102,16 @@ pub fn installed() -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// What two type checkers say of the package, its stub, its tests, and the examples.
+/// What the type checkers say of the package, its tests and the examples, and whether the stub is what was built.
 fn types(python: &Path, home: &Path) -> Done {
-    for check in
-        [&["-m", "mypy", "--strict", "-p", "handoff"][..], &["-m", "mypy.stubtest", "handoff._native"]]
-    {
-        run(Command::new(python).args(check).current_dir(home))?;
-    }
+    run(Command::new(python).args(["-m", "mypy.stubtest", "handoff._native"]).current_dir(home))?;
+    // What a checker keeps from one run to the next saves it little, and it takes as long as many tests.
+    unless_unchanged(&home.join("types.inputs"), &inputs(python, home)?, || checked(python, home))
+}
+
+/// What two type checkers say of everything that they read.
+fn checked(python: &Path, home: &Path) -> Done {
+    run(Command::new(python).args(["-m", "mypy", "--strict", "-p", "handoff"]).current_dir(home))?;
     let mut examples = Command::new(python);
     examples.args(["-m", "mypy", "--strict", "--cache-dir"]).arg(home.join(".mypy_cache")).arg(".");
     run(examples.current_dir(root().join("examples/python")))?;
@@ -121,15 +127,12 @@ fn types(python: &Path, home: &Path) -> Done {
         command.arg(&pyright).args(args).env("PATH", &paths).env_remove("VIRTUAL_ENV");
         run(command.current_dir(place))
     };
-    // It keeps nothing from one run to the next, and takes longer than all the others.
-    unless_unchanged(&home.join("pyright.inputs"), &inputs(python, home)?, || {
-        check(&["--warnings", "-p", "."], &root().join("handoff-py"))?;
-        // Every name that can be reached has a type that is written down, in the package as it was installed.
-        check(&["--verifytypes", "handoff", "--ignoreexternal"], home)
-    })
+    check(&["--warnings", "-p", "."], &root().join("handoff-py"))?;
+    // Every name that can be reached has a type that is written down, in the package as it was installed.
+    check(&["--verifytypes", "handoff", "--ignoreexternal"], home)
 }
 
-/// Everything that pyright reads, byte for byte, and the versions of everything that it runs with.
+/// Everything that they read, byte for byte, and the versions of everything that they run with.
 fn inputs(python: &Path, home: &Path) -> Result<Vec<u8>, String> {
     let version = |program: &str| first_line(program, &["--version"]).unwrap_or_default();
     let mut all =
@@ -170,7 +173,7 @@ fn inputs(python: &Path, home: &Path) -> Result<Vec<u8>, String> {
 fn unless_unchanged(kept: &Path, inputs: &[u8], work: impl FnOnce() -> Done) -> Done {
     if std::fs::read(kept).is_ok_and(|before| before == inputs) {
         println!(
-            "pyright found nothing wrong with these very files before; delete {} to ask again",
+            "mypy and pyright found nothing wrong with these very files before; delete {} to ask again",
             kept.display()
         );
         return Ok(());

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _native
 from ._port import Port, describe
 from .errors import InvalidArgumentError
 from .operation import Operation, finish
 from .progress import Progress
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 H = TypeVar("H", bound="Held")

@@ -6,7 +6,6 @@ own. Where no event loop runs, one in a thread of its own takes its place.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 import os
@@ -14,11 +13,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _loop, _native
 from ._threads import THREADS
 from .errors import HandoffError, InvalidArgumentError
+
+if TYPE_CHECKING:
+    import asyncio
 
 Answer = tuple[Any, "bytes | None"]
 """A value and bytes, as the core takes them."""
@@ -46,11 +48,8 @@ class Port:
 
     def bind(self) -> None:
         """Calls from now on go to the event loop that runs here, if one does."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        if loop is not self.loop:
+        loop = _loop.running()
+        if loop is not None and loop is not self.loop:
             self.loop = loop
             self.context = contextvars.copy_context()
             # Tasks of a loop that was closed will not end.
@@ -88,6 +87,8 @@ class Port:
         background().call_soon_threadsafe(start)
 
     def _start(self, job: _Job, function: Callable[[], Any]) -> None:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         task = loop.create_task(job.drive(function))
         self.tasks.add(task)
@@ -130,6 +131,8 @@ class _Job:
     def ended(self, task: asyncio.Task[None]) -> None:
         """Also a task that was cancelled before it began has answered then."""
         if task.cancelled():
+            import asyncio
+
             self.fail(asyncio.CancelledError())
         else:
             # Asked for, so that nobody is told that it never was: the caller has it.
@@ -159,7 +162,7 @@ class _Job:
             # A class of the implementer's may have left out what ours sets.
             kind = getattr(error, "kind", error.KIND)
             return _safe(kind) if isinstance(kind, str) else error.KIND, retryable, text_of(error)
-        if isinstance(error, asyncio.CancelledError):
+        if _loop.cancelled(error):
             return "cancelled", None, "the task was cancelled"
         if isinstance(error, Nonsense):
             return None, None, text_of(error)
@@ -215,6 +218,8 @@ _background: tuple[int, asyncio.AbstractEventLoop] | None = None
 def background() -> asyncio.AbstractEventLoop:
     """The event loop for where none runs, in a thread of its own."""
     global _background
+    import asyncio
+
     with _lock:
         if _background is None or _background[0] != os.getpid():
             loop = asyncio.new_event_loop()
@@ -224,6 +229,8 @@ def background() -> asyncio.AbstractEventLoop:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
     asyncio.set_event_loop(loop)
     while not loop.is_closed():
         try:

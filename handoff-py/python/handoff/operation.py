@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -10,10 +9,13 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from . import _loop
 from .errors import HandoffError, InvalidArgumentError
 from .progress import CancelToken, Progress, ProgressFn
 
 if TYPE_CHECKING:
+    import asyncio
+
     from . import _native
 
 __all__ = ["Operation"]
@@ -89,6 +91,8 @@ class Operation(Generic[T]):
 
     async def _settle(self, register: Callable[[Callable[[], object]], object]) -> None:
         """Waits for what calls back; when cancelled meanwhile, for the end of the operation."""
+        import asyncio
+
         loop = asyncio.get_running_loop()
         called = loop.create_future()
         register(partial(_wake, loop, called))
@@ -99,6 +103,8 @@ class Operation(Generic[T]):
             raise
 
     async def _cancel_and_settle(self) -> None:
+        import asyncio
+
         self._native.cancel()
         loop = asyncio.get_running_loop()
         settled = loop.create_future()
@@ -180,13 +186,7 @@ def _set(future: asyncio.Future[None]) -> None:
 
 
 def _refuse_on_loop(loops: list[asyncio.AbstractEventLoop]) -> None:
-    if not loops:
-        return
-    try:
-        here = asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    if here in loops:
+    if loops and _loop.running() in loops:
         raise RuntimeError("this would wait for calls of your own code, which need this event loop; await it instead")
 
 
