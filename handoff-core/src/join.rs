@@ -50,9 +50,31 @@ pub(crate) fn threads<M, T: Send, W: FnOnce() -> T + Send>(
     })
 }
 
+/// As [`threads`], where each gives a share of one list; they are joined in order, unless one failed.
+pub(crate) fn shares<T: Send, E: Send, W: FnOnce() -> Result<Vec<T>, E> + Send>(
+    mine: impl FnOnce() -> Result<Vec<T>, E>,
+    others: impl IntoIterator<Item = W>,
+) -> Result<Vec<T>, E> {
+    let (mine, others) = threads(mine, others);
+    let mut all = mine?;
+    for share in others {
+        all.extend(share?);
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use futures_lite::future::{block_on, yield_now};
+
+    #[test]
+    fn shares_are_joined_in_order_and_the_first_failure_is_told() {
+        let share = |number| move || if number < 9 { Ok(vec![number, number]) } else { Err(number) };
+        assert_eq!(super::shares(share(1), [2, 3].map(share)), Ok(vec![1, 1, 2, 2, 3, 3]));
+        assert_eq!(super::shares(share(1), [0; 0].map(share)), Ok(vec![1, 1]));
+        assert_eq!(super::shares(share(1), [9, 10].map(share)), Err(9));
+        assert_eq!(super::shares(share(11), [9].map(share)), Err(11));
+    }
 
     #[test]
     fn results_come_in_order_whoever_is_first() {

@@ -107,6 +107,11 @@ def test_the_readme_names_only_what_there_is() -> None:
             assert hasattr(handoff, name) or importlib.util.find_spec(f"handoff.{name}"), name
 
 
+def test_importing_leaves_asyncio_to_those_who_await() -> None:
+    script = "import sys, handoff; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
 def blocks(page: Path) -> list[str]:
     """The examples in a page."""
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S)

@@ -15,9 +15,9 @@ const PYRIGHT: &str = "pyright@1.1.414";
 /// Builds the wheel, installs it, and runs the tests, the type checks and the examples on what was installed.
 pub fn test(counts: &mut Counts) -> Done {
     let python = installed()?;
+    let scratch = Scratch::new();
     // Many tests wait for something, meanwhile types can be checked.
     let types = std::thread::spawn(move || types(&python, &home()));
-    let scratch = Scratch::new();
     let mut tests = in_parallel();
     tests.arg("tests").env(parity::TRANSCRIPTS, parity::transcripts());
     let tests = run_counting(scratch.give(&mut tests), counts);

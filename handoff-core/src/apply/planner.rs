@@ -71,12 +71,7 @@ fn in_parallel(
             }
         }
     };
-    let (rows, others) = join::threads(|| work(0), [|| work(1)]);
-    let mut rows = rows?;
-    for more in others {
-        rows.extend(more?);
-    }
-    Ok(rows)
+    join::shares(|| work(0), [|| work(1)])
 }
 
 /// One planning thread.

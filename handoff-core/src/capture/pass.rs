@@ -134,13 +134,7 @@ impl Run<'_> {
                 out.push((at, visit(&mut reader, at)?));
             }
         };
-        let mut results = if threads == 1 {
-            work()?
-        } else {
-            let (mine, theirs) = join::threads(work, (1..threads).map(|_| work));
-            let shares = std::iter::once(mine).chain(theirs).collect::<Result<Vec<_>, Stop>>()?;
-            shares.into_iter().flatten().collect()
-        };
+        let mut results = join::shares(work, (1..threads).map(|_| work))?;
         results.sort_unstable_by_key(|(at, _)| *at);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }

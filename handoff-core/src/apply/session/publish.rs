@@ -191,10 +191,5 @@ pub(in crate::apply) fn publish_group(
         return work(group);
     }
     let (first, second) = group.split_at(group.len() / 2);
-    let (done, others) = join::threads(|| work(first), [|| work(second)]);
-    let mut done = done?;
-    for more in others {
-        done.extend(more?);
-    }
-    Ok(done)
+    join::shares(|| work(first), [|| work(second)])
 }
