@@ -19,6 +19,8 @@ const ADD_COPIED: &str = "copied index: add -A, write-tree";
 const TAR_CHANGED: &str = "diff-index + ls-files | tar | zstd -3";
 const TAR_ONE: &str = "tar | zstd -1 -T2";
 const TAR_ONE_SYNCED: &str = "the same, synced to the disk as ours is";
+const ZSTD_ONE: &str = "the compressor alone: zstd -1 -T2";
+const WALK: &str = "the floor: names and stats alone, no index";
 
 fn main() -> ExitCode {
     handoff_benches::main("capture", run)
@@ -46,6 +48,7 @@ fn run(sizes: &Sizes) -> Done {
             Side::new("handoff capture", || child::capture_command(tree.root(), &file))
                 .after(|| absent(&file)),
             Side::new(STATUS, || script::status(tree.root())),
+            Side::new(WALK, || child::walk_command(tree.root())),
         ];
         if share.is_some() {
             untracked_cache(&tree, &cached)?;
@@ -85,6 +88,7 @@ fn run(sizes: &Sizes) -> Done {
             Side::new("handoff capture", || child::capture_command(&repo, &file)).after(clear),
             Side::new(TAR_ONE, || tar(script::TAR_ONE)).after(clear),
             Side::new(TAR_ONE_SYNCED, || tar(script::TAR_ONE_SYNCED)).after(clear),
+            Side::new(ZSTD_ONE, || tar(script::ZSTD_ONE)).after(clear),
         ];
         let taken = compare(sizes.rounds.min(5), sizes.slow_rounds, &sides)?;
         table.case(&title, &taken, &[Goal { beside: TAR_ONE, share: 0.70 }]);

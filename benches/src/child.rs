@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use handoff_core::{ApplyOptions, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture};
 
-use crate::{Done, calls};
+use crate::{Done, calls, walk};
 
 const ROLE: &str = "HANDOFF_BENCH_CHILD";
 
@@ -18,6 +18,7 @@ pub fn main() -> Option<ExitCode> {
         ("capture", [repo, file]) => capture_to(repo, file),
         ("apply", [file, repo]) => apply_to(file, repo, Durability::Full),
         ("apply-process", [file, repo]) => apply_to(file, repo, Durability::Process),
+        ("walk", [root]) => walk::walk(root),
         ("calls", [source, target]) => calls::answer(source, target),
         ("peak", [program, rest @ ..]) => peak(program, rest),
         _ => Err(format!("no part {role:?} with {} arguments", args.len()).into()),
@@ -42,6 +43,13 @@ fn role(role: &str) -> Command {
 pub fn capture_command(repo: &Path, file: &Path) -> Command {
     let mut command = role("capture");
     command.arg(repo).arg(file);
+    command
+}
+
+/// Lists every directory of `root` and looks at every file, on all cores, and does nothing with that.
+pub fn walk_command(root: &Path) -> Command {
+    let mut command = role("walk");
+    command.arg(root);
     command
 }
 

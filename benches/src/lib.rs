@@ -13,6 +13,7 @@ pub mod measure;
 pub mod script;
 pub mod table;
 pub mod tree;
+pub mod walk;
 
 use std::error::Error;
 use std::path::PathBuf;

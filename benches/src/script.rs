@@ -73,6 +73,9 @@ pub const TAR_ONE: &str = r#"tar -cf - "$1" | zstd -q -1 -T2 -f -o "$2""#;
 /// The same, and on the disk when it ends, as a saved bundle is.
 pub const TAR_ONE_SYNCED: &str = r#"tar -cf - "$1" | zstd -q -1 -T2 -f -o "$2"; sync "$2""#;
 
+/// What compressing the file takes on its own, at the level and on the cores of [`TAR_ONE`].
+pub const ZSTD_ONE: &str = r#"zstd -q -1 -T2 -f -o "$2" "$1""#;
+
 /// A5: a merge of commits with the result checked out: `$1` is a file holding the incoming commit's id.
 pub const MERGE_TREE: &str = r#"
 tree=$(git merge-tree --write-tree HEAD "$(cat "$1")" | head -n 1)

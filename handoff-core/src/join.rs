@@ -50,6 +50,14 @@ pub(crate) fn threads<M, T: Send, W: FnOnce() -> T + Send>(
     })
 }
 
+/// Does `mine` on this thread and `other` on one of its own.
+pub(crate) fn pair<M, T: Send>(mine: impl FnOnce() -> M, other: impl FnOnce() -> T + Send) -> (M, T) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        (mine(), other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
 /// As [`threads`], where each gives a share of one list; they are joined in order, unless one failed.
 pub(crate) fn shares<T: Send, E: Send, W: FnOnce() -> Result<Vec<T>, E> + Send>(
     mine: impl FnOnce() -> Result<Vec<T>, E>,

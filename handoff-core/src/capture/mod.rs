@@ -27,6 +27,7 @@ use self::scan::candidates;
 use self::secrets::Secrets;
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
+use crate::join;
 use crate::path::RelPath;
 use crate::progress::{CancelToken, Until};
 use crate::snapshot::{Extra, FORMAT, Manifest, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool};
@@ -155,6 +156,9 @@ pub fn plan(workspace: &Workspace, options: &CaptureOptions) -> Result<CapturePl
     Ok(CapturePlan { repos, loose_files, loose_omissions })
 }
 
+/// With so many candidates, tidying up is worth a thread of its own.
+const MANY: usize = 200;
+
 /// The longest quiet time that is asked for of a file; sums with it must not overflow.
 const MAX_QUIET: Duration = Duration::from_secs(3600);
 
@@ -280,23 +284,30 @@ impl Run<'_> {
         let mut outcomes =
             self.read(&repo, &manifest.name, &index, (found.paths, found.attributes_as_staged), &mut moved)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
-        manifest.entries.reserve_exact(outcomes.len());
-        for (_, outcome) in outcomes {
-            match outcome {
-                Outcome::Unchanged => {}
-                Outcome::Entry(entry) => manifest.entries.push(*entry),
-                Outcome::Omission(omission) => manifest.omissions.push(omission),
-            }
-        }
+        moved |= repo.is_locked() || repo.moment()? != before;
+        // Unmapping packs and freeing an index take their time, which many entries leave on another thread.
+        let spent = (outcomes.len() > MANY).then_some((repo, index));
+        join::threads(|| keep(outcomes, manifest), spent.map(|spent| move || drop(spent)));
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
         manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
         manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));
         self.entries += manifest.entries.len() as u64;
         manifest.omissions = limits::aggregate(std::mem::take(&mut manifest.omissions));
-        moved |= repo.is_locked() || repo.moment()? != before;
         // The walk has been repeated already; to capture all over again would not make it any quieter.
         manifest.flags.workspace_moving = found.stirred;
         Ok(Captured { nested: found.nested.into_iter().map(|nested| nested.path).collect(), moved })
+    }
+}
+
+/// Sorts what became of candidates into entries and omissions.
+fn keep(outcomes: Vec<(RelPath, Outcome)>, manifest: &mut RepoManifest) {
+    manifest.entries.reserve_exact(outcomes.len());
+    for (_, outcome) in outcomes {
+        match outcome {
+            Outcome::Unchanged => {}
+            Outcome::Entry(entry) => manifest.entries.push(*entry),
+            Outcome::Omission(omission) => manifest.omissions.push(omission),
+        }
     }
 }
 

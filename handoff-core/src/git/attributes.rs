@@ -67,8 +67,10 @@ pub(crate) struct Normaliser {
     last_dir: Option<(Vec<u8>, bool)>,
     pipeline: filter::Pipeline,
     stack: gix::worktree::Stack,
-    /// Filled with `filter` and `working-tree-encoding`, in that order.
+    /// Filled with [`OURS`].
     ours: gix::attrs::search::Outcome,
+    /// Settings convert what no attribute speaks of (`core.autocrlf`).
+    converts_unasked: bool,
     /// What the pipeline is to look at, until it has it.
     plain: Option<gix::attrs::search::Outcome>,
     /// The last path asked about: a file is normalised and then checked out again.
@@ -82,7 +84,12 @@ struct Ours {
     /// The filter attribute that is not run, as in `filter=lfs`.
     raw: Option<String>,
     encoding: Option<Encoding>,
+    /// Nothing converts the path, so that the pipeline need not be asked.
+    verbatim: bool,
 }
+
+/// All that bears on content: the two attributes that we judge ourselves, and those that the pipeline does.
+const OURS: [&str; 6] = ["filter", "working-tree-encoding", "crlf", "ident", "eol", "text"];
 
 /// What the pipeline takes from attributes, in its order. In the place of `working-tree-encoding` stands a name that
 /// no attribute can have, because [`Encoding`] does that conversion.
@@ -125,11 +132,12 @@ impl Repo {
         let stack = repo.attributes_only(index.state(), source).map_err(failed)?.detach();
         let mut options = gix::filter::Pipeline::options(&repo).map_err(failed)?;
         options.drivers.clear();
+        let converts_unasked = options.eol_config.auto_crlf != filter::eol::AutoCrlf::Disabled;
         // A warning about endings that would not survive a round trip is the user's own git's to give.
         options.crlf_roundtrip_check = filter::pipeline::CrlfRoundTripCheck::Skip;
         let pipeline = filter::Pipeline::new(gix::command::Context::default(), repo.object_hash(), options);
         // The pipeline does not show which driver it would have run, so the attribute is looked up beside it.
-        let ours = stack.selected_attribute_matches(["filter", "working-tree-encoding"]);
+        let ours = stack.selected_attribute_matches(OURS);
         let plain = Some(stack.selected_attribute_matches(PLAIN));
         let root = self.root().to_owned();
         Ok(Normaliser {
@@ -140,6 +148,7 @@ impl Repo {
             pipeline,
             stack,
             ours,
+            converts_unasked,
             plain,
             last: None,
             format: self.format(),
@@ -196,7 +205,11 @@ impl Normaliser {
         path: &RelPath,
         worktree: &[u8],
     ) -> Result<Normalised, Unconverted> {
-        let Ours { raw, encoding } = self.ours(path)?;
+        let Ours { raw, encoding, verbatim } = self.ours(path)?;
+        if verbatim {
+            let oid = BlobHasher::of(self.format, worktree);
+            return Ok(Normalised { changed: None, oid, converts: false, raw });
+        }
         let decoded = match encoding {
             Some(encoding) => Some(encoding.decode(worktree).ok_or(Unconverted::Encoding)?),
             None => None,
@@ -243,7 +256,7 @@ impl Normaliser {
             .at_entry(path.as_bytes().as_bstr(), None, &self.repo.objects)
             .map_err(|_| Unconverted::Attributes)?;
         platform.matching_attributes(&mut self.ours);
-        let mut found = Ours { raw: None, encoding: None };
+        let mut found = Ours { raw: None, encoding: None, verbatim: !self.converts_unasked };
         for (at, one) in self.ours.iter_selected().enumerate() {
             match (at, one.assignment.state) {
                 (0, gix::attrs::StateRef::Value(name)) => {
@@ -257,6 +270,8 @@ impl Normaliser {
                 (1, gix::attrs::StateRef::Set) => return Err(Unconverted::Encoding),
                 _ => {}
             }
+            // A filter is not run, whatever its name.
+            found.verbatim &= at == 0 || one.assignment.state == gix::attrs::StateRef::Unspecified;
         }
         self.last = Some((path.clone(), found.clone()));
         Ok(found)
@@ -301,7 +316,10 @@ impl Normaliser {
         stored: &[u8],
         like: &[u8],
     ) -> Result<Option<Vec<u8>>, Unconverted> {
-        let encoding = self.ours(path)?.encoding;
+        let Ours { encoding, verbatim, .. } = self.ours(path)?;
+        if verbatim {
+            return Ok(None);
+        }
         let path: &BStr = path.as_bytes().as_bstr();
         let platform =
             self.stack.at_entry(path, None, &self.repo.objects).map_err(|_| Unconverted::Attributes)?;
@@ -348,41 +366,4 @@ fn fill(
 fn is_at_or_below(path: &[u8], dir: &[u8]) -> bool {
     let below = path.strip_prefix(dir);
     below.is_some_and(|below| dir.is_empty() || below.is_empty() || below.starts_with(b"/"))
-}
-
-/// Patterns in gitignore syntax from a caller.
-pub(crate) struct Patterns(gix::ignore::Search);
-
-impl Patterns {
-    pub fn new(patterns: &[String]) -> Self {
-        Self(gix::ignore::Search::from_overrides(patterns.iter(), gix::ignore::search::Ignore::default()))
-    }
-
-    /// The patterns of a file's text.
-    pub fn from_file(text: &[u8], name: &str) -> Self {
-        let mut search = gix::ignore::Search::default();
-        // Fails only for a base directory, and there is none.
-        let _ = search.add_patterns_buffer(text, name, None, gix::ignore::search::Ignore::default());
-        Self(search)
-    }
-
-    /// The pattern that decides for `path`, a file or (with a slash behind it) a directory, by itself or through a directory on the way; `None` where no
-    /// pattern matches or the last that does is negative.
-    pub fn matching(&self, path: &[u8]) -> Option<String> {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| (at, true));
-        // A path that ends in a slash is a directory's.
-        let last = Some((path.len(), false)).filter(|_| !path.ends_with(b"/"));
-        for (end, is_dir) in ends.chain(last) {
-            let part = path.get(..end)?.as_bstr();
-            let found = self.0.pattern_matching_relative_path(
-                part,
-                Some(is_dir),
-                gix::glob::pattern::Case::Sensitive,
-            );
-            if let Some(found) = found.filter(|found| !found.pattern.is_negative()) {
-                return Some(found.pattern.to_string());
-            }
-        }
-        None
-    }
 }

@@ -13,13 +13,14 @@ mod index;
 mod lfs;
 mod lock;
 mod objects;
+mod patterns;
 mod remote;
 mod scan;
 mod staged;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser, Patterns};
+pub(crate) use attributes::{Ignores, NORMALISE_LIMIT, Normalised, Normaliser};
 pub(crate) use branch::HeadState;
 pub(crate) use encoding::Encoding;
 pub(crate) use history::{Arrival, Broken, Commits, Met, NewObject, Objects, Reach, Refused, Unpushed};
@@ -27,6 +28,7 @@ pub(crate) use include::Include;
 pub(crate) use index::{Index, IndexBits, IndexChange, IndexItem, StagedItem};
 pub(crate) use lfs::lfs_content;
 pub(crate) use objects::{BlobHasher, Blobs, TreeItem};
+pub(crate) use patterns::Patterns;
 pub(crate) use scan::{Found, FoundStat, ScanOptions, Scanned, TICK};
 
 use crate::error::Error;

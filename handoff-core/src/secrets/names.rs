@@ -94,7 +94,8 @@ const CODE: &[&str] = &[
 /// equal in upper and lower case.
 pub(crate) fn names_of(path: &[u8]) -> impl Iterator<Item = &'static str> {
     let path = path.to_ascii_lowercase();
-    NAMES.iter().copied().filter(move |pattern| falls_under(pattern, &path))
+    let name = path.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    NAMES.iter().copied().filter(move |pattern| falls_under(pattern, &path, name))
 }
 
 /// The ids of all rules for names.
@@ -102,9 +103,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     NAMES.iter().copied()
 }
 
-fn falls_under(pattern: &str, path: &[u8]) -> bool {
+/// Whether `path`, whose last component begins at `name`, is of `pattern`.
+fn falls_under(pattern: &str, path: &[u8], name: usize) -> bool {
     let ends_in = |endings: &[&str]| endings.iter().any(|ending| path.ends_with(ending.as_bytes()));
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let name = path.get(name..).unwrap_or_default();
     match pattern.strip_suffix('/') {
         Some(dir) => {
             let begins = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);

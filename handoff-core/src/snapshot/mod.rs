@@ -11,8 +11,10 @@ mod limits;
 pub mod manifest;
 mod nameless;
 pub(crate) mod pack;
+mod packed;
 mod parallel;
 pub(crate) mod part;
+mod runs;
 mod shape;
 mod since;
 mod spool;
@@ -73,6 +75,8 @@ pub struct Snapshot(Arc<Inner>);
 struct Inner {
     id: SnapshotId,
     manifest: Manifest,
+    /// Kept of a capture of many entries, so that saving it need not write the manifest a second time.
+    packed: Option<packed::PackedManifest>,
     store: store::Store,
     /// Where the bundle file has frames that mean nothing to this version.
     gaps: Vec<u64>,

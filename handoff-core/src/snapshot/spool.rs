@@ -4,7 +4,7 @@
 //! a large one has a run of its own, so that several threads can add at once without their blocks getting
 //! mixed. The runs, one after another, are the snapshot's stream; where in the file a block is does not matter.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
@@ -12,22 +12,26 @@ use std::sync::{Mutex, MutexGuard};
 use super::Inner;
 use super::blob::{LARGE_BLOCK, Packer, SMALL_BLOCK, Unpacker};
 use super::bundle::frame;
-use super::limits::{Limits, within};
+use super::limits::Limits;
 use super::manifest::Manifest;
+use super::packed::PackedManifest;
+use super::runs::State;
 use super::store::{Blob, Block, Store};
 use super::streak::Streak;
 use super::vault::Vault;
 use super::{Snapshot, parallel};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::id::SnapshotId;
+use crate::join;
 use crate::progress::Control;
 
 /// Contents of at least this length get a run of their own. Half a block, so that every shared block is at
 /// least half full.
 const LARGE: usize = SMALL_BLOCK / 2;
 
-/// With so many contents, naming the snapshot is worth a thread of its own.
-const MANY: usize = 500;
+/// With so many entries, naming the snapshot is worth a thread of its own.
+const MANY: usize = 200;
 
 /// Collects contents during a capture: compressed blocks in memory, then in an unlinked temporary file.
 /// Usable from several threads; what they share is locked only to copy small contents and to look things up.
@@ -35,31 +39,6 @@ pub(crate) struct Spool {
     vault: Vault,
     state: Mutex<State>,
     packers: Mutex<Vec<Packer>>,
-}
-
-#[derive(Default)]
-struct State {
-    known: HashSet<Digest>,
-    runs: Vec<Run>,
-    /// The block that small contents are being gathered into.
-    open: Batch,
-    /// Buffers of batches that are stored, to use again: new memory has to be cleared by the system first.
-    spare: Vec<Vec<u8>>,
-}
-
-#[derive(Default)]
-struct Batch {
-    raw: Vec<u8>,
-    /// What is in `raw`, in order: digest and length.
-    blobs: Vec<(Digest, usize)>,
-}
-
-/// Blocks that are written by one thread, or by one call of `add_reader`.
-struct Run {
-    /// What the run holds, in order: digest and length.
-    blobs: Vec<(Digest, u64)>,
-    /// In order; a block that is still being compressed is absent.
-    blocks: Vec<Option<Block>>,
 }
 
 /// Why a content could not be added.
@@ -153,58 +132,70 @@ impl Spool {
     /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
     /// [`Error::BlobMissing`] when it names a content that was not added.
     pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
-        let named = manifest.contents()?;
-        let snapshot = self.seal_named(manifest, &named)?;
-        for (blob, size) in &named {
-            match snapshot.blob_size(blob) {
-                None => return Err(Error::BlobMissing { blob: *blob }),
-                Some(found) if found != *size => {
-                    return Err(Error::format(
-                        "the manifest",
-                        format!("blob {blob} is {found} bytes and not {size}"),
-                    ));
+        self.close(manifest, |blobs, named| {
+            let sizes: HashMap<_, _> = blobs.iter().map(|blob| (blob.digest, blob.len)).collect();
+            for (blob, size) in named {
+                match sizes.get(blob) {
+                    None => return Err(Error::BlobMissing { blob: *blob }),
+                    Some(found) if found != size => {
+                        return Err(Error::format(
+                            "the manifest",
+                            format!("blob {blob} is {found} bytes and not {size}"),
+                        ));
+                    }
+                    Some(_) => {}
                 }
-                Some(_) => {}
             }
-        }
-        Ok(snapshot)
+            Ok(())
+        })
     }
 
     /// As [`finish`](Self::finish), whether or not the contents are those that the manifest names.
     pub(crate) fn seal(self, manifest: Manifest) -> Result<Snapshot, Error> {
-        let named = manifest.contents()?;
-        self.seal_named(manifest, &named)
+        self.close(manifest, |_, _| Ok(()))
     }
 
-    fn seal_named(self, manifest: Manifest, named: &HashMap<Digest, u64>) -> Result<Snapshot, Error> {
-        manifest.check(&Limits::CEILING)?;
-        let tidy = || self.flush().and_then(|()| self.drop_unnamed(named)).and_then(|()| self.flush());
-        let id = if named.len() > MANY {
-            std::thread::scope(|scope| {
-                let id = scope.spawn(|| manifest.id());
-                tidy().and_then(|()| id.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            })
-        } else {
-            tidy().and_then(|()| manifest.id())
-        }?;
+    /// Seals what is named, once `complete` has seen what there is and what is named.
+    fn close(
+        self,
+        manifest: Manifest,
+        complete: impl FnOnce(&[Blob], &HashMap<Digest, u64>) -> Result<(), Error>,
+    ) -> Result<Snapshot, Error> {
+        let tidy = || {
+            let named = manifest.contents()?;
+            manifest.check(&Limits::CEILING)?;
+            self.flush()?;
+            self.drop_unnamed(&named)?;
+            self.flush()?;
+            Ok::<_, Error>(named)
+        };
+        let entries: usize = manifest.repos.iter().map(|repo| repo.entries.len()).sum();
+        if entries <= MANY {
+            let (named, id) = (tidy()?, manifest.id()?);
+            let store = self.into_store()?;
+            complete(store.blobs(), &named)?;
+            return Ok(Snapshot::from_inner(Inner { id, manifest, packed: None, store, gaps: Vec::new() }));
+        }
+        // One text for the id and for the bundle, because writing it takes as long as compressing it.
+        let (named, text) = join::pair(tidy, || manifest.to_canonical());
+        let (named, text) = (named?, text?);
+        let rest = || {
+            let store = self.into_store()?;
+            complete(store.blobs(), &named)?;
+            Ok::<_, Error>((SnapshotId(Digest::of(&text)), store))
+        };
+        let (rest, packed) = join::pair(rest, || PackedManifest::of(&text));
+        let (id, store) = rest?;
+        let packed = packed.map_err(no_packer)?;
+        Ok(Snapshot::from_inner(Inner { id, manifest, packed: Some(packed), store, gaps: Vec::new() }))
+    }
+
+    /// All that was collected, in the order in which it was begun.
+    fn into_store(self) -> Result<Store, Error> {
         let Self { vault, state, .. } = self;
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (mut blocks, mut blobs, mut end) = (Vec::new(), Vec::with_capacity(named.len()), 0);
-        for run in state.runs {
-            for (digest, len) in run.blobs {
-                // The empty content is at the start by definition, so that a snapshot has one form of it.
-                blobs.push(Blob { digest, start: if len == 0 { 0 } else { end }, len });
-                end += len;
-            }
-            for block in run.blocks {
-                // A block that was never stored: its `add` failed, and the error was not heeded.
-                blocks.push(block.ok_or_else(|| Error::Truncated { what: "the spool".to_owned() })?);
-            }
-        }
-        blobs.sort_unstable_by_key(|blob| blob.digest);
-        within("the size of all blobs in bytes", end, Limits::CEILING.total_bytes)?;
-        let store = Store::of_vault(blocks, blobs, vault, "the spool", u64::MAX);
-        Ok(Snapshot::from_inner(Inner { id, manifest, store, gaps: Vec::new() }))
+        let (blocks, blobs) = state.into_stream()?;
+        Ok(Store::of_vault(blocks, blobs, vault, "the spool", u64::MAX))
     }
 
     fn add_small(&self, digest: Digest, content: &[u8]) -> Result<(), Error> {
@@ -323,8 +314,7 @@ impl Spool {
         let pooled = self.packers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
         match pooled {
             Some(packer) => Ok(packer),
-            None => Packer::new()
-                .map_err(|why| Error::io("compressing for the spool in", &std::env::temp_dir(), why)),
+            None => Packer::new().map_err(no_packer),
         }
     }
 
@@ -338,49 +328,6 @@ impl Spool {
     }
 }
 
-impl State {
-    /// A new run of `blocks` blocks that are to come; for 0, as many as are set.
-    fn reserve(&mut self, blocks: usize) -> usize {
-        let blocks = std::iter::repeat_with(|| None).take(blocks).collect();
-        self.runs.push(Run { blobs: Vec::new(), blocks });
-        self.runs.len() - 1
-    }
-
-    /// Ends the batch: its run, and the bytes of its one block.
-    fn close(&mut self) -> (usize, Vec<u8>) {
-        let Batch { raw, blobs } = std::mem::take(&mut self.open);
-        let run = self.reserve(1);
-        if let Some(run) = self.runs.get_mut(run) {
-            run.blobs = blobs.into_iter().map(|(digest, len)| (digest, len as u64)).collect();
-        }
-        (run, raw)
-    }
-
-    fn name(&mut self, run: usize, digest: Digest, len: u64) {
-        if let Some(run) = self.runs.get_mut(run) {
-            run.blobs = vec![(digest, len)];
-        }
-    }
-
-    fn set(&mut self, run: usize, at: usize, block: Block) {
-        let Some(run) = self.runs.get_mut(run) else { return };
-        if run.blocks.len() <= at {
-            run.blocks.resize_with(at + 1, || None);
-        }
-        if let Some(slot) = run.blocks.get_mut(at) {
-            *slot = Some(block);
-        }
-    }
-
-    fn set_blocks(&mut self, run: usize, blocks: Vec<Option<Block>>) {
-        if let Some(run) = self.runs.get_mut(run) {
-            run.blocks = blocks;
-        }
-    }
-
-    fn abandon(&mut self, run: usize) {
-        if let Some(run) = self.runs.get_mut(run) {
-            *run = Run { blobs: Vec::new(), blocks: Vec::new() };
-        }
-    }
+fn no_packer(why: io::Error) -> Error {
+    Error::io("compressing for the spool in", &std::env::temp_dir(), why)
 }

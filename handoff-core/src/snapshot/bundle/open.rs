@@ -32,7 +32,7 @@ pub(in crate::snapshot) fn open(path: &Path, limits: &Limits) -> Result<Inner, E
     let Parts { id, manifest, index, gaps } = Bundle { file: &file, len, what: &name }.open(&limits)?;
     let blocks = index.rows.into_iter().map(block).collect();
     let store = Store::new(blocks, index.blobs, Some(Arc::new(file)), name, limits.blob_bytes);
-    Ok(Inner { id, manifest, store, gaps })
+    Ok(Inner { id, manifest, packed: None, store, gaps })
 }
 
 fn block(row: Row) -> Block {

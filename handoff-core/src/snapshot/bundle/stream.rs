@@ -43,7 +43,7 @@ pub(in crate::snapshot) fn read(
     let blocks = in_order(blocks, index.rows).ok_or_else(not_listed)?;
     let store = Store::of_vault(blocks, index.blobs, vault, WHAT, limits.blob_bytes);
     store.verify(&mut |_| control.check())?;
-    Ok(Inner { id, manifest, store, gaps: Vec::new() })
+    Ok(Inner { id, manifest, packed: None, store, gaps: Vec::new() })
 }
 
 const WHAT: &str = "the bundle";

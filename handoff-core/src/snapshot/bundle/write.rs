@@ -13,8 +13,8 @@ use super::index::{Index, Row};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::progress::{Control, Phase};
-use crate::snapshot::blob::Packer;
 use crate::snapshot::nameless::Nameless;
+use crate::snapshot::packed::PackedManifest;
 use crate::snapshot::store::{Block, Draft, Place, Store};
 use crate::snapshot::{Inner, Manifest};
 
@@ -41,13 +41,21 @@ fn write_rest(
         let path = out.path;
         // Thousands of entries take as long to encode as their contents to write; a few are not worth a thread.
         let many = snapshot.manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200;
-        let packing = many.then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
+        let packing = (many && snapshot.packed.is_none())
+            .then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
         let rows = write_blocks(out, &snapshot.store, control, placed)?;
-        let manifest = match packing {
-            Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            None => pack_manifest(&snapshot.manifest, path),
-        }?;
-        write_end(out, snapshot, &manifest, &rows)
+        let made;
+        let manifest = match (&snapshot.packed, packing) {
+            (Some(packed), _) => packed,
+            (None, packing) => {
+                made = match packing {
+                    Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    None => pack_manifest(&snapshot.manifest, path),
+                }?;
+                &made
+            }
+        };
+        write_end(out, snapshot, manifest, &rows)
     })
 }
 
@@ -81,21 +89,18 @@ fn write_blocks(
     Ok(rows)
 }
 
-/// The payload of the manifest's frame, and the length that it stands for.
-struct Packed {
-    payload: Vec<u8>,
-    raw: usize,
-}
-
-fn pack_manifest(manifest: &Manifest, path: &Path) -> Result<Packed, Error> {
-    let raw = manifest.to_canonical()?;
-    let mut packer = Packer::new().map_err(|why| Error::io("compressing the manifest of", path, why))?;
-    let packed = packer.pack(&raw).map(<[u8]>::to_vec);
-    Ok(Packed { raw: raw.len(), payload: packed.unwrap_or(raw) })
+fn pack_manifest(manifest: &Manifest, path: &Path) -> Result<PackedManifest, Error> {
+    PackedManifest::of(&manifest.to_canonical()?)
+        .map_err(|why| Error::io("compressing the manifest of", path, why))
 }
 
 /// Writes the manifest, the index and the end.
-fn write_end(out: &mut Frames<'_>, snapshot: &Inner, packed: &Packed, rows: &[Row]) -> Result<(), Error> {
+fn write_end(
+    out: &mut Frames<'_>,
+    snapshot: &Inner,
+    packed: &PackedManifest,
+    rows: &[Row],
+) -> Result<(), Error> {
     let manifest = out.at;
     out.frame(frame::MANIFEST, &packed.payload, packed.raw)?;
     let index = out.at;

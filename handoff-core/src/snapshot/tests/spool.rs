@@ -124,6 +124,40 @@ fn a_manifest_that_does_not_fit_the_contents_is_refused() {
     assert_eq!(kind(finish(spool, &[("b", b"one"), ("a", b"one")])), ErrorKind::Format);
 }
 
+/// Many entries are sealed by several threads, few by one.
+#[test]
+fn many_entries_are_sealed_as_few_are() {
+    let content = |at: u32| format!("content {at}").into_bytes();
+    let sealed = |count: u32, left_out: Option<u32>| {
+        let spool = Spool::new(1 << 20);
+        let added: Vec<Vec<u8>> = (0..count).map(content).collect();
+        for (at, content) in (0..).zip(&added) {
+            if Some(at) != left_out {
+                spool.add(content).unwrap();
+            }
+        }
+        spool.add(b"named by nothing").unwrap();
+        let entries = (0..)
+            .zip(&added)
+            .map(|(at, content): (u32, _)| untracked(&format!("{at:04}"), content))
+            .collect();
+        spool.finish(manifest(vec![repo("app", entries)]))
+    };
+    for count in [100, 1000] {
+        let snapshot = sealed(count, None).unwrap();
+        assert_eq!(snapshot.id(), snapshot.manifest().id().unwrap(), "{count}");
+        assert!(!snapshot.has_blob(&Digest::of(b"named by nothing")), "{count}");
+        let mut saved = Vec::new();
+        snapshot.write_to(&mut saved).unwrap();
+        let read = Snapshot::read_from(saved.as_slice()).unwrap();
+        assert_eq!(read.manifest(), snapshot.manifest(), "{count}");
+        let mut again = Vec::new();
+        read.write_to(&mut again).unwrap();
+        assert!(again == saved, "{count}");
+        assert_eq!(sealed(count, Some(count / 2)).unwrap_err().kind(), ErrorKind::BlobMissing, "{count}");
+    }
+}
+
 #[test]
 fn a_reader_that_fails_or_is_cancelled_leaves_the_spool_as_it_was() {
     struct Failing(usize);
