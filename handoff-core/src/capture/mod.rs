@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use self::options::{
@@ -27,7 +28,6 @@ use self::scan::candidates;
 use self::secrets::Secrets;
 use crate::error::Error;
 use crate::git::{Patterns, Repo, ScanOptions};
-use crate::join;
 use crate::path::RelPath;
 use crate::progress::{CancelToken, Until};
 use crate::snapshot::{Extra, FORMAT, Manifest, PartialReason, RepoFailure, RepoManifest, Snapshot, Spool};
@@ -80,6 +80,7 @@ pub fn capture(workspace: &Workspace, options: &CaptureOptions) -> Result<Snapsh
             entries: 0,
             bytes: 0,
             cut: None,
+            tidying: Tidying::default(),
         };
         let mut repos = Vec::new();
         for repo in workspace.repos() {
@@ -206,6 +207,21 @@ struct Run<'a> {
     bytes: u64,
     /// Why not everything could be read.
     cut: Option<PartialReason>,
+    /// What is being freed meanwhile.
+    tidying: Tidying,
+}
+
+/// Threads that are waited for, so that nothing of a capture goes on when it has returned.
+#[derive(Default)]
+struct Tidying(Vec<JoinHandle<()>>);
+
+impl Drop for Tidying {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // It freed memory; whatever it had to say of that, it has said.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// What an attempt at one repository tells besides its manifest.
@@ -285,9 +301,11 @@ impl Run<'_> {
             self.read(&repo, &manifest.name, &index, (found.paths, found.attributes_as_staged), &mut moved)?;
         limits::cap_entries(&mut outcomes, self.entries, self.options.max_entries);
         moved |= repo.is_locked() || repo.moment()? != before;
-        // Unmapping packs and freeing an index take their time, which many entries leave on another thread.
-        let spent = (outcomes.len() > MANY).then_some((repo, index));
-        join::threads(|| keep(outcomes, manifest), spent.map(|spent| move || drop(spent)));
+        if outcomes.len() > MANY {
+            // Unmapping packs and freeing an index take about as long as what is still to be done.
+            self.tidying.0.extend(std::thread::Builder::new().spawn(move || drop((repo, index))));
+        }
+        keep(outcomes, manifest);
         manifest.omissions.extend(limits::excluded_repositories(&mut found.nested, self.patterns));
         manifest.omissions.extend(self.secrets.repositories(&manifest.name, &mut found.nested));
         manifest.omissions.extend(limits::ignored(std::mem::take(&mut found.ignored)));

@@ -150,6 +150,8 @@ pub(super) fn candidates<T>(
         let position = from_disk.as_ref().and_then(|a| a.index);
         let item = match position {
             Some(at) if stages.is_empty() => index.item(at),
+            // The walk knows that it is not tracked.
+            None if from_disk.is_some() && from_head.is_none() => None,
             _ if stages.is_empty() => index.find(&path),
             _ => None,
         };
