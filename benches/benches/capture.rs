@@ -20,6 +20,7 @@ const TAR_CHANGED: &str = "diff-index + ls-files | tar | zstd -3";
 const TAR_ONE: &str = "tar | zstd -1 -T2";
 const TAR_ONE_SYNCED: &str = "the same, synced to the disk as ours is";
 const ZSTD_ONE: &str = "the compressor alone: zstd -1 -T2";
+const NO_BASES: &str = "handoff capture without committed versions";
 const WALK: &str = "the floor: names and stats alone, no index";
 
 fn main() -> ExitCode {
@@ -51,6 +52,11 @@ fn run(sizes: &Sizes) -> Done {
             Side::new(WALK, || child::walk_command(tree.root())),
         ];
         if share.is_some() {
+            let (root, file) = (tree.root(), &file);
+            sides.push(
+                Side::new(NO_BASES, || child::capture_without_bases_command(root, file))
+                    .after(|| absent(file)),
+            );
             untracked_cache(&tree, &cached)?;
             sides
                 .push(Side::new(STATUS_CACHED, || script::status_with_untracked_cache(tree.root(), &cached)));

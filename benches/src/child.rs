@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use handoff_core::{ApplyOptions, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture};
+use handoff_core::{ApplyOptions, Bases, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture};
 
 use crate::{Done, calls, walk};
 
@@ -15,7 +15,8 @@ pub fn main() -> Option<ExitCode> {
     let role = std::env::var(ROLE).ok()?;
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let outcome = match (role.as_str(), args.as_slice()) {
-        ("capture", [repo, file]) => capture_to(repo, file),
+        ("capture", [repo, file]) => capture_to(repo, file, Bases::Always),
+        ("capture-without-bases", [repo, file]) => capture_to(repo, file, Bases::Never),
         ("apply", [file, repo]) => apply_to(file, repo, Durability::Full),
         ("apply-process", [file, repo]) => apply_to(file, repo, Durability::Process),
         ("walk", [root]) => walk::walk(root),
@@ -46,6 +47,13 @@ pub fn capture_command(repo: &Path, file: &Path) -> Command {
     command
 }
 
+/// As [`capture_command`], without the committed version of what has changed.
+pub fn capture_without_bases_command(repo: &Path, file: &Path) -> Command {
+    let mut command = role("capture-without-bases");
+    command.arg(repo).arg(file);
+    command
+}
+
 /// Lists every directory of `root` and looks at every file, on all cores, and does nothing with that.
 pub fn walk_command(root: &Path) -> Command {
     let mut command = role("walk");
@@ -67,8 +75,9 @@ pub fn calls_command(source: &Path, target: &Path) -> Command {
     command
 }
 
-fn capture_to(repo: &Path, file: &Path) -> Done {
+fn capture_to(repo: &Path, file: &Path, bases: Bases) -> Done {
     let mut options = CaptureOptions::default();
+    options.bases = bases;
     options.max_file_bytes = 8 << 30;
     options.max_total_bytes = 16 << 30;
     options.spool_dir = file.parent().map(Path::to_owned);
