@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use handoff_core::{ApplyOptions, Bases, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture};
+use handoff_core::{
+    ApplyOptions, Bases, CaptureOptions, Durability, Snapshot, Verdict, Workspace, apply, capture,
+};
 
 use crate::{Done, calls, walk};
 
