@@ -8,7 +8,7 @@ use handoff_benches::measure::{Side, compare};
 use handoff_benches::table::{Goal, Table};
 use handoff_benches::tree::{State, Tree};
 use handoff_benches::{Done, Sizes, child, script};
-use handoff_core::Durability;
+use handoff_core::{Bases, Durability};
 
 const OURS: &str = "handoff apply (survives a power cut)";
 const OURS_PROCESS: &str = "handoff apply (survives a crash only)";
@@ -89,7 +89,7 @@ fn run(sizes: &Sizes) -> Done {
 
 /// The same change as a bundle, as a patch, and as a commit that the target already has.
 fn prepare(source: &Tree, target: &Tree, bundle: &Path, patch: &Path, commit: &Path) -> Done {
-    if !child::capture_command(source.root(), bundle).status()?.success() {
+    if !child::capture_command(source.root(), bundle, Bases::Always).status()?.success() {
         return Err("the capture failed".into());
     }
     let index = bundle.with_extension("index");

@@ -10,7 +10,7 @@ use handoff_benches::measure::{Side, compare};
 use handoff_benches::table::{Goal, Table};
 use handoff_benches::tree::{State, Tree};
 use handoff_benches::{Done, Sizes, child, script};
-use handoff_core::Snapshot;
+use handoff_core::{Bases, Snapshot};
 
 const STATUS: &str = "git status --porcelain=v2 -z -uall";
 const STATUS_CACHED: &str = "the same with git's untracked cache";
@@ -46,7 +46,7 @@ fn run(sizes: &Sizes) -> Done {
         let title =
             format!("capture, {modified} modified and {new} new beside {} tracked files", sizes.files);
         let mut sides = vec![
-            Side::new("handoff capture", || child::capture_command(tree.root(), &file))
+            Side::new("handoff capture", || child::capture_command(tree.root(), &file, Bases::Always))
                 .after(|| absent(&file)),
             Side::new(STATUS, || script::status(tree.root())),
             Side::new(WALK, || child::walk_command(tree.root())),
@@ -54,7 +54,7 @@ fn run(sizes: &Sizes) -> Done {
         if share.is_some() {
             let (root, file) = (tree.root(), &file);
             sides.push(
-                Side::new(NO_BASES, || child::capture_without_bases_command(root, file))
+                Side::new(NO_BASES, || child::capture_command(root, file, Bases::Never))
                     .after(|| absent(file)),
             );
             untracked_cache(&tree, &cached)?;
@@ -91,7 +91,7 @@ fn run(sizes: &Sizes) -> Done {
             Ok(())
         };
         let sides = [
-            Side::new("handoff capture", || child::capture_command(&repo, &file)).after(clear),
+            Side::new("handoff capture", || child::capture_command(&repo, &file, Bases::Always)).after(clear),
             Side::new(TAR_ONE, || tar(script::TAR_ONE)).after(clear),
             Side::new(TAR_ONE_SYNCED, || tar(script::TAR_ONE_SYNCED)).after(clear),
             Side::new(ZSTD_ONE, || tar(script::ZSTD_ONE)).after(clear),

@@ -42,16 +42,9 @@ fn role(role: &str) -> Command {
     command
 }
 
-/// Captures `repo` to `file`, whatever its size.
-pub fn capture_command(repo: &Path, file: &Path) -> Command {
-    let mut command = role("capture");
-    command.arg(repo).arg(file);
-    command
-}
-
-/// As [`capture_command`], without the committed version of what has changed.
-pub fn capture_without_bases_command(repo: &Path, file: &Path) -> Command {
-    let mut command = role("capture-without-bases");
+/// Captures `repo` to `file`, whatever its size, with or without the committed version of what has changed.
+pub fn capture_command(repo: &Path, file: &Path, bases: Bases) -> Command {
+    let mut command = role(if bases == Bases::Always { "capture" } else { "capture-without-bases" });
     command.arg(repo).arg(file);
     command
 }

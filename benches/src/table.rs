@@ -22,8 +22,8 @@ impl Table {
     pub fn case(&mut self, title: &str, taken: &[Taken], goals: &[Goal]) {
         println!("\n{title}");
         println!(
-            "  {:<44} {:>10} {:>21} {:>9} {:>8}  goal",
-            "", "median ms", "range ms", "peak MiB", "ours ÷"
+            "  {:<42} {:>9} {:>17} {:>7} {:>9} {:>8}  goal",
+            "", "median ms", "range ms", "CPU ms", "peak MiB", "ours ÷"
         );
         let Some(ours) = taken.first() else { return };
         for side in taken {

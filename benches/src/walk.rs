@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use crate::Done;
 
 /// Directories that are still to be listed, and how many are being listed.
-#[derive(Default)]
 struct Todo {
     dirs: Vec<PathBuf>,
     active: usize,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::Manifest;
 use super::blob::Packer;
 
 /// The payload of the manifest's frame, and the length that it stands for.
@@ -17,4 +18,9 @@ impl PackedManifest {
         let payload = packer.pack(raw).unwrap_or(raw).to_vec();
         Ok(Self { payload, raw: raw.len() })
     }
+}
+
+/// Whether writing and compressing the text of `manifest` is worth a thread of its own.
+pub(super) fn is_large(manifest: &Manifest) -> bool {
+    manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200
 }

@@ -7,6 +7,7 @@ use super::store::{Blob, Block};
 use crate::digest::Digest;
 use crate::error::Error;
 
+/// All that has been collected so far.
 #[derive(Default)]
 pub(super) struct State {
     pub known: HashSet<Digest>,
@@ -17,6 +18,7 @@ pub(super) struct State {
     pub spare: Vec<Vec<u8>>,
 }
 
+/// Small contents that will share a block.
 #[derive(Default)]
 pub(super) struct Batch {
     pub raw: Vec<u8>,

@@ -14,9 +14,9 @@ use super::blob::{LARGE_BLOCK, Packer, SMALL_BLOCK, Unpacker};
 use super::bundle::frame;
 use super::limits::Limits;
 use super::manifest::Manifest;
-use super::packed::PackedManifest;
+use super::packed::{self, PackedManifest};
 use super::runs::State;
-use super::store::{Blob, Block, Store};
+use super::store::{Block, Store};
 use super::streak::Streak;
 use super::vault::Vault;
 use super::{Snapshot, parallel};
@@ -29,9 +29,6 @@ use crate::progress::Control;
 /// Contents of at least this length get a run of their own. Half a block, so that every shared block is at
 /// least half full.
 const LARGE: usize = SMALL_BLOCK / 2;
-
-/// With so many entries, naming the snapshot is worth a thread of its own.
-const MANY: usize = 200;
 
 /// Collects contents during a capture: compressed blocks in memory, then in an unlinked temporary file.
 /// Usable from several threads; what they share is locked only to copy small contents and to look things up.
@@ -132,12 +129,11 @@ impl Spool {
     /// [`Error::Format`] and [`Error::Limit`] when the manifest is not one that could be read back;
     /// [`Error::BlobMissing`] when it names a content that was not added.
     pub(crate) fn finish(self, manifest: Manifest) -> Result<Snapshot, Error> {
-        self.close(manifest, |blobs, named| {
-            let sizes: HashMap<_, _> = blobs.iter().map(|blob| (blob.digest, blob.len)).collect();
+        self.close(manifest, |store, named| {
             for (blob, size) in named {
-                match sizes.get(blob) {
+                match store.find(blob).map(|found| found.len) {
                     None => return Err(Error::BlobMissing { blob: *blob }),
-                    Some(found) if found != size => {
+                    Some(found) if found != *size => {
                         return Err(Error::format(
                             "the manifest",
                             format!("blob {blob} is {found} bytes and not {size}"),
@@ -159,7 +155,7 @@ impl Spool {
     fn close(
         self,
         manifest: Manifest,
-        complete: impl FnOnce(&[Blob], &HashMap<Digest, u64>) -> Result<(), Error>,
+        complete: impl FnOnce(&Store, &HashMap<Digest, u64>) -> Result<(), Error>,
     ) -> Result<Snapshot, Error> {
         let tidy = || {
             let named = manifest.contents()?;
@@ -169,25 +165,24 @@ impl Spool {
             self.flush()?;
             Ok::<_, Error>(named)
         };
-        let entries: usize = manifest.repos.iter().map(|repo| repo.entries.len()).sum();
-        if entries <= MANY {
-            let (named, id) = (tidy()?, manifest.id()?);
-            let store = self.into_store()?;
-            complete(store.blobs(), &named)?;
-            return Ok(Snapshot::from_inner(Inner { id, manifest, packed: None, store, gaps: Vec::new() }));
-        }
-        // One text for the id and for the bundle, because writing it takes as long as compressing it.
-        let (named, text) = join::pair(tidy, || manifest.to_canonical());
+        let text = || manifest.to_canonical();
+        let many = packed::is_large(&manifest);
+        let (named, text) = if many { join::pair(tidy, text) } else { (tidy(), text()) };
         let (named, text) = (named?, text?);
-        let rest = || {
+        let seal = || {
             let store = self.into_store()?;
-            complete(store.blobs(), &named)?;
+            complete(&store, &named)?;
             Ok::<_, Error>((SnapshotId(Digest::of(&text)), store))
         };
-        let (rest, packed) = join::pair(rest, || PackedManifest::of(&text));
-        let (id, store) = rest?;
-        let packed = packed.map_err(no_packer)?;
-        Ok(Snapshot::from_inner(Inner { id, manifest, packed: Some(packed), store, gaps: Vec::new() }))
+        let (sealed, packed) = if many {
+            let (sealed, packed) = join::pair(seal, || PackedManifest::of(&text));
+            (sealed, Some(packed))
+        } else {
+            (seal(), None)
+        };
+        let (id, store) = sealed?;
+        let packed = packed.transpose().map_err(no_packer)?;
+        Ok(Snapshot::from_inner(Inner { id, manifest, packed, store, gaps: Vec::new() }))
     }
 
     /// All that was collected, in the order in which it was begun.

@@ -12,9 +12,10 @@ use super::frame::{self, End, Header};
 use super::index::{Index, Row};
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::join;
 use crate::progress::{Control, Phase};
 use crate::snapshot::nameless::Nameless;
-use crate::snapshot::packed::PackedManifest;
+use crate::snapshot::packed::{self, PackedManifest};
 use crate::snapshot::store::{Block, Draft, Place, Store};
 use crate::snapshot::{Inner, Manifest};
 
@@ -37,26 +38,21 @@ fn write_rest(
     control: &Control,
     placed: impl Fn(&Block) -> Option<u64>,
 ) -> Result<(), Error> {
-    std::thread::scope(|scope| {
-        let path = out.path;
-        // Thousands of entries take as long to encode as their contents to write; a few are not worth a thread.
-        let many = snapshot.manifest.repos.iter().map(|repo| repo.entries.len()).sum::<usize>() > 200;
-        let packing = (many && snapshot.packed.is_none())
-            .then(|| scope.spawn(|| pack_manifest(&snapshot.manifest, path)));
-        let rows = write_blocks(out, &snapshot.store, control, placed)?;
-        let made;
-        let manifest = match (&snapshot.packed, packing) {
-            (Some(packed), _) => packed,
-            (None, packing) => {
-                made = match packing {
-                    Some(packing) => packing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                    None => pack_manifest(&snapshot.manifest, path),
-                }?;
-                &made
-            }
-        };
-        write_end(out, snapshot, manifest, &rows)
-    })
+    let (manifest, path) = (&snapshot.manifest, out.path);
+    let mut blocks = || write_blocks(out, &snapshot.store, control, &placed);
+    let made;
+    let (rows, packed) = match &snapshot.packed {
+        Some(packed) => (blocks()?, packed),
+        None => {
+            let pack = || pack_manifest(manifest, path);
+            let (rows, packed) =
+                if packed::is_large(manifest) { join::pair(blocks, pack) } else { (blocks(), pack()) };
+            let rows = rows?;
+            made = packed?;
+            (rows, &made)
+        }
+    };
+    write_end(out, snapshot, packed, &rows)
 }
 
 /// Writes the blocks that are not in place, and says where each is.
